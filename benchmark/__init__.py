@@ -1,0 +1,1 @@
+"""The COCO-AD harness: a dataset and a method in, a scored run out."""

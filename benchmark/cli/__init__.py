@@ -1,0 +1,41 @@
+"""The ``bench`` command: one file per subcommand, found by its name and imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from cocoad import __version__
+from cocoad.console import run_cli
+
+COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
+    "run": "Train and score a method on a dataset.",
+    "leaderboard": "Rank finished runs: terminal, CSV, Markdown or LaTeX.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"benchmark.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bench")
+def bench() -> None:
+    """Train, score and compare anomaly-detection methods on COCO-AD."""
+
+
+def main() -> None:
+    """Entry point of the ``bench`` command."""
+    run_cli(bench)

@@ -1,0 +1,1 @@
+"""Datasets: every layout on disk becomes the same list of samples."""

@@ -1,0 +1,35 @@
+"""What the harness knows of a dataset, whatever its layout on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image. ``id`` is unique in its dataset and names the image's score map (``val2017/000000000139``)."""
+
+    id: str
+    image: Path
+    class_name: str
+    label: int = 0  # 0 normal, 1 anomalous
+    mask: Path | None = None  # same size as the image, > 0 anomalous; None: nothing anomalous
+    groups: tuple[str, ...] = ()  # "category:person", "size:small", "defect:crack"
+
+
+@dataclass(frozen=True)
+class AnomalyDataset:
+    """Normal images to train on and labelled images to test on."""
+
+    name: str  # coco-ad, or the folder's name
+    layout: str
+    split: int | None
+    hash: str  # hex SHA-256 that changes whenever a sample or a mask does
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, sorted."""
+        return tuple(sorted({sample.class_name for sample in self.train + self.test}))

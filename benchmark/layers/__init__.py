@@ -1,0 +1,1 @@
+"""Network parts and map operations that several methods share."""

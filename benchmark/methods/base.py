@@ -1,0 +1,66 @@
+"""The interface of a method: small, and ignorant of devices, processes, files, progress, metrics and datasets.
+
+Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its :class:`~benchmark.layers.backbone.Backbone`
+normalises them) and gives anomaly maps as float32 tensors (B, H, W), larger = more anomalous.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.config import Preset, Recipe
+from benchmark.layers.backbone import Backbone
+
+
+class Method(nn.Module, ABC):
+    """What all methods say. Subclass :class:`GradientMethod` or :class:`OnePassMethod`.
+
+    A constructor takes ``image_size`` (pixels), ``backbone`` (a timm name or None for the method's own) and keyword
+    options of its own; it builds networks with random weights and touches neither disk nor network.
+    """
+
+    source: ClassVar[str]  # paper, venue and year
+    default_backbone: ClassVar[str | None] = None
+    presets: ClassVar[dict[Preset, Recipe]]  # "paper": the published recipe; "fast": a cheaper one that holds up
+
+    def load_backbones(self, weights: str) -> None:
+        """Fill every backbone with pretrained ``weights``: imagenet, offline, random or a file's path."""
+        for module in self.modules():
+            if isinstance(module, Backbone):
+                module.load(weights)
+
+    @abstractmethod
+    def anomaly_maps(self, images: Tensor) -> Tensor:
+        """Return the anomaly maps (B, H, W) of ``images`` (B, 3, H, W); called in eval mode without autograd."""
+
+    def image_scores(self, maps: Tensor) -> Tensor:
+        """Return one score per image (B,) from its map (B, H, W): the maximum, unless the method says otherwise."""
+        return maps.flatten(1).amax(1)
+
+
+class GradientMethod(Method):
+    """A method trained by gradient descent on the parameters that require a gradient."""
+
+    @abstractmethod
+    def loss(self, images: Tensor) -> Tensor:
+        """Return the training loss (a scalar) of a batch of normal images."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the loss: what a distributed wrapper calls."""
+        return self.loss(images)
+
+
+class OnePassMethod(Method):
+    """A method that looks at every training image once and then solves for its state (kept in buffers)."""
+
+    @abstractmethod
+    def fit_batch(self, images: Tensor) -> None:
+        """Take in a batch of normal images."""
+
+    @abstractmethod
+    def fit_end(self, generator: torch.Generator) -> None:
+        """Solve, after the last batch; ``generator`` is the seeded source of any randomness."""

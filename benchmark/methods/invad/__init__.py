@@ -1,0 +1,1 @@
+"""InvAD and InvAD-lite."""

@@ -1,0 +1,54 @@
+"""Talking to a person: running a command so that failures are one line, and progress on stderr."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cocoad.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RESOURCE, CocoadError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def run_cli(command: click.Command) -> None:
+    """Run a click command; expected failures end in one line on stderr and their exit code, never a traceback."""
+    try:
+        code = command.main(standalone_mode=False)
+    except CocoadError as error:
+        _die(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _die("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_OK)
+    except MemoryError:
+        _die("out of memory", EXIT_RESOURCE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "; free some space and run the same command again" if full else ""
+        _die(f"{where}{error.strerror or error}{hint}", EXIT_RESOURCE if full else EXIT_INPUT)
+    sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def progress(quiet: bool = False) -> Progress:
+    """Return a rich progress display on stderr, which shows nothing when ``quiet`` or when stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+
+
+def _die(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,29 @@
+"""What goes wrong, in one clear line each, and the exit code that says which kind it was.
+
+Exit codes of every command: 0 done, 1 findings (the check ran and something is wrong), 2 wrong input or usage,
+3 the machine could not do it (disk full, out of memory, a download that failed), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FINDINGS = 1
+EXIT_INPUT = 2
+EXIT_RESOURCE = 3
+EXIT_INTERRUPTED = 130
+
+
+class CocoadError(Exception):
+    """An expected failure: its text is one line that says what, where and what to do."""
+
+    exit_code = EXIT_INPUT
+
+
+class InputError(CocoadError):
+    """The user's input (a file, an option, a dataset) is not what it must be."""
+
+
+class ResourceError(CocoadError):
+    """The machine cannot do it: no space, no memory, no network, no device."""
+
+    exit_code = EXIT_RESOURCE

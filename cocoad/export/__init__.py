@@ -1,0 +1,1 @@
+"""One file per foreign layout of a built dataset."""

@@ -1,0 +1,190 @@
+"""What a built dataset is, on disk and in memory: the contract between the toolkit and every program that reads it.
+
+A built dataset is a directory::
+
+    dataset.json                     DatasetManifest: options, hashed inputs, counts and hash of every split
+    split_0.json … split_3.json      SplitManifest: every sample
+    masks/split_0/000000000139.png   one bilevel PNG per anomalous test image, of the image's size
+    coco-root.txt                    a hint (not hashed): where the COCO root lay when it was built
+
+The JSON Schemas are in ``splits/schemas/`` (``dataset.schema.json``, ``split.schema.json``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from cocoad.errors import InputError
+from cocoad.files import sha256_file
+
+FORMAT_VERSION = 1
+DATASET_FILE = "dataset.json"
+HINT_FILE = "coco-root.txt"
+COCO_ROOT_VARIABLE = "COCO_ROOT"
+DEFAULT_DATASET = "coco-ad"
+
+Rasterizer = Literal["ader", "coco"]
+T = TypeVar("T")
+
+
+class InputFile(msgspec.Struct, frozen=True):
+    """An annotation file that went into a build."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class BuildOptions(msgspec.Struct, frozen=True):
+    """The choices that change what is built (speed options such as ``--jobs`` do not, and are not recorded)."""
+
+    rasterizer: Rasterizer = "ader"
+    unannotated: Literal["exclude", "normal"] = "exclude"
+    crowd: Literal["include", "exclude"] = "include"
+    allow_missing_images: bool = False
+
+
+class SplitSummary(msgspec.Struct, frozen=True):
+    """One split's counts (images), whether they are the published ones, and its file's SHA-256."""
+
+    train_normal: int
+    test_normal: int
+    test_anomalous: int
+    equals_official: bool
+    sha256: str
+
+
+class DatasetManifest(msgspec.Struct, frozen=True):
+    """``dataset.json``."""
+
+    format: Literal["cocoad-dataset"]
+    format_version: int
+    tool_version: str
+    options: BuildOptions
+    inputs: dict[str, InputFile]
+    splits: dict[str, SplitSummary]
+    notes: list[str] = []  # oddities of the input that were taken as the official generator takes them
+
+
+class Category(msgspec.Struct, frozen=True):
+    """A COCO category: its id (1 … 90) and name."""
+
+    id: int
+    name: str
+
+
+class TrainSample(msgspec.Struct, frozen=True):
+    """A normal training image; ``image`` is relative to the COCO root, sizes in pixels."""
+
+    id: int
+    image: str
+    width: int
+    height: int
+
+
+class TestSample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A test image: label 0 normal, 1 anomalous; an anomalous one has a mask (relative to the dataset)."""
+
+    __test__ = False  # not a pytest class
+
+    id: int
+    image: str
+    width: int
+    height: int
+    label: int
+    mask: str | None = None
+    mask_sha256: str | None = None  # of numpy.packbits(mask, axis=None): independent of the PNG encoder
+    categories: tuple[int, ...] = ()  # held-out category ids present, ascending
+    anomalous_pixels: int = 0
+
+
+class SplitManifest(msgspec.Struct, frozen=True):
+    """``split_K.json``; samples ascend by image id."""
+
+    format: Literal["cocoad-split"]
+    format_version: int
+    split: int
+    held_out: list[Category]
+    train: list[TrainSample]
+    test: list[TestSample]
+
+
+def split_file(split: int) -> str:
+    """Return the name of a split's file inside a built dataset."""
+    return f"split_{split}.json"
+
+
+def mask_path(split: int, image_id: int) -> str:
+    """Return a mask's path relative to the built dataset."""
+    return f"masks/split_{split}/{image_id:012d}.png"
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """Render a manifest as indented JSON, the same bytes every time."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def read_dataset(directory: Path) -> DatasetManifest:
+    """Read ``dataset.json``; raise InputError when it is absent, unreadable or of another format version."""
+    path = directory / DATASET_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{directory} is not a built dataset (no {DATASET_FILE}): build one with `cocoad build --coco-root DIR`"
+        )
+    manifest = _decode(path, DatasetManifest)
+    _check_version(path, manifest.format_version)
+    return manifest
+
+
+def read_split(directory: Path, split: int) -> SplitManifest:
+    """Read ``split_K.json`` of a built dataset and check that it is the file that ``dataset.json`` describes."""
+    dataset = read_dataset(directory)
+    summary = dataset.splits.get(str(split))
+    if summary is None:
+        have = ", ".join(dataset.splits)
+        raise InputError(f"{directory} has no split {split} (it has {have}): build it with `cocoad build`")
+    path = directory / split_file(split)
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run `cocoad verify {directory}`")
+    if sha256_file(path) != summary.sha256:
+        raise InputError(f"{path} was changed after the build: run `cocoad verify {directory}`")
+    manifest = _decode(path, SplitManifest)
+    _check_version(path, manifest.format_version)
+    return manifest
+
+
+def find_coco_root(directory: Path, given: Path | None = None) -> Path:
+    """Say where the images are: ``given``, else $COCO_ROOT, else the hint left by the build.
+
+    Raises:
+        InputError: none of the three names a directory.
+    """
+    hint = directory / HINT_FILE
+    candidates = [
+        ("--coco-root", given),
+        (f"${COCO_ROOT_VARIABLE}", os.environ.get(COCO_ROOT_VARIABLE)),
+        (str(hint), hint.read_text("utf-8").strip() if hint.is_file() else None),
+    ]
+    for source, value in candidates:
+        if value:
+            root = Path(value)
+            if not root.is_dir():
+                raise InputError(f"the COCO root {root} (from {source}) is not a directory: give --coco-root DIR")
+            return root
+    raise InputError(f"where is COCO? give --coco-root DIR or set ${COCO_ROOT_VARIABLE}")
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path}: format version {version}, this cocoad reads {FORMAT_VERSION}: build it again")
