@@ -1,0 +1,107 @@
+"""Is a dataset sound? A built dataset, or one in the official layout, becomes findings, each with a stable code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cocoad.errors import EXIT_FINDINGS, EXIT_OK, InputError
+from cocoad.manifest import find_coco_root
+from cocoad.verify import checks
+from cocoad.verify.deep import check_against_annotations
+from cocoad.verify.findings import CATALOGUE, Finding, Findings, Rule
+from cocoad.verify.views import DatasetView, read_view
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["CATALOGUE", "Finding", "Findings", "Rule", "as_json", "exit_code", "verify"]
+
+
+def verify(
+    directory: Path,
+    *,
+    coco_root: Path | None = None,
+    deep: bool = False,
+    official: bool = False,
+    progress: Progress | None = None,
+) -> Findings:
+    """Check a dataset and return what is wrong with it.
+
+    Args:
+        directory: a built dataset, or a COCO root with `meta_20_K.json` files in the official layout.
+        coco_root: where the images are; by default $COCO_ROOT or the build's hint (the directory itself for the
+            official layout).
+        deep: also recompute every label and mask from the annotations.
+        official: also demand the published counts.
+        progress: where to show how far the checks are.
+
+    Raises:
+        InputError: it cannot be checked: no dataset, no annotations to go deep into, a COCO root that is none.
+    """
+    findings = Findings()
+    view = read_view(directory, findings)
+    root = _image_root(view, coco_root, required=deep)
+    checks.check_partition(view, findings)
+    for split in view.splits:
+        checks.check_labels(split, findings)
+        if official:
+            checks.check_official_counts(split, findings)
+    checks.check_stray_files(view, findings)
+    masks = sum(bool(sample.mask) for split in view.splits for sample in split.test)
+    checks.check_masks(view, root, findings, _counter(progress, "masks", masks))
+    if root is None:
+        findings.add("images-unchecked", "images")
+        return findings
+    images = {sample.image for split in view.splits for sample in (*split.train, *split.test)}
+    checks.check_images(view, root, findings, _counter(progress, "images", len(images)))
+    if view.manifest is not None:
+        checks.check_inputs(view.manifest, root, findings)
+    if deep:
+        check_against_annotations(view, root, findings, _counter(progress, "deep", len(view.splits)))
+    return findings
+
+
+def _image_root(view: DatasetView, given: Path | None, required: bool) -> Path | None:
+    if view.manifest is None and given is None:
+        return view.directory
+    try:
+        return find_coco_root(view.directory, given)
+    except InputError:
+        if given is not None or required:
+            raise
+        return None
+
+
+def _counter(progress: Progress | None, what: str, total: int) -> checks.Advance:
+    if progress is None:
+        return lambda: None
+    task = progress.add_task(f"checking {what}", total=total)
+    return lambda: progress.advance(task)
+
+
+def exit_code(findings: Findings) -> int:
+    """Return 1 when there is an error among the findings; warnings alone leave a dataset sound."""
+    return EXIT_FINDINGS if findings.errors else EXIT_OK
+
+
+def as_json(directory: Path, findings: Findings) -> dict[str, Any]:
+    """Return the findings for programs, every concerned id included."""
+    return {
+        "format": "cocoad-findings",
+        "format_version": 1,
+        "dataset": str(directory),
+        "sound": findings.errors == 0,
+        "findings": [
+            {
+                "code": finding.code,
+                "severity": finding.rule.severity,
+                "where": finding.where,
+                "meaning": finding.rule.meaning,
+                "detail": finding.detail,
+                "ids": finding.ids,
+                "remedy": finding.rule.remedy,
+            }
+            for finding in findings
+        ],
+    }

@@ -1,0 +1,188 @@
+"""The checks that need nothing but the dataset itself and its images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from cocoad.errors import InputError
+from cocoad.files import inside, sha256_file
+from cocoad.manifest import DATASET_FILE, HINT_FILE, DatasetManifest, split_file
+from cocoad.masks import mask_digest, read_mask_gray
+from cocoad.partition import SPLITS, partition
+from cocoad.verify.findings import Findings
+from cocoad.verify.views import OFFICIAL_MASKS, DatasetView, SampleView, SplitView
+
+Advance = Callable[[], None]  # called once per image or mask checked
+
+
+def check_partition(view: DatasetView, findings: Findings) -> None:
+    """Each split holds out its own categories and lists each image once; all splits test on the same images."""
+    for split in view.splits:
+        expected = tuple(category.id for category in partition(split.split).held_out)
+        if split.held_out is not None and split.held_out != expected:
+            findings.add("partition-wrong", split.where, detail=f"held out are {list(split.held_out)}")
+        for samples in (split.train, split.test):
+            repeated = [ident for ident, times in Counter(sample.id for sample in samples).items() if times > 1]
+            findings.add_all("sample-duplicate", split.where, repeated)
+    _check_across_splits(view, findings)
+
+
+def _check_across_splits(view: DatasetView, findings: Findings) -> None:
+    if not view.splits:
+        return
+    tests = [{sample.id for sample in split.test} for split in view.splits]
+    common, union = set.intersection(*tests), set.union(*tests)
+    findings.add_all("test-sets-differ", "all splits", sorted(union - common))
+    options = view.manifest.options if view.manifest else None
+    complete = {split.split for split in view.splits} == set(SPLITS)
+    by_the_rules = options is None or (options.unannotated == "exclude" and options.crowd == "include")
+    if complete and by_the_rules:
+        anomalous = {sample.id for split in view.splits for sample in split.test if sample.label}
+        findings.add_all("never-held-out", "test", sorted(common - anomalous))
+        trains = [{sample.id for sample in split.train} for split in view.splits]
+        findings.add_all("never-held-out", "train", sorted(set.intersection(*trains)))
+
+
+def check_labels(split: SplitView, findings: Findings) -> None:
+    """A test image is anomalous exactly when it has a mask, and held-out categories of this split."""
+    findings.add_all("train-anomalous", split.where, [s.id for s in split.train if s.label or s.mask])
+    held_out = {category.id for category in partition(split.split).held_out}
+    for sample in split.test:
+        for problem in _contradictions(sample, held_out):
+            findings.add("label-contradicts", split.where, sample.id, problem)
+            break
+
+
+def _contradictions(sample: SampleView, held_out: set[int]) -> Iterable[str]:
+    anomalous = bool(sample.label)
+    if anomalous != (sample.mask is not None):
+        yield "anomalous without a mask" if anomalous else "normal with a mask"
+    if sample.categories is not None:
+        if anomalous != bool(sample.categories):
+            yield "anomalous without a held-out category" if anomalous else "normal with held-out categories"
+        if foreign := set(sample.categories) - held_out:
+            yield f"categories {sorted(foreign)} are not held out in this split"
+    if not anomalous and sample.anomalous_pixels:
+        yield "normal with anomalous pixels"
+
+
+def check_images(view: DatasetView, coco_root: Path, findings: Findings, advance: Advance) -> None:
+    """Every image is there, readable, and of the recorded size (headers only are read)."""
+    samples = {sample.image: sample for split in view.splits for sample in (*split.train, *split.test)}
+    allowed = view.manifest is not None and view.manifest.options.allow_missing_images
+
+    def check(sample: SampleView) -> tuple[str, str] | None:
+        advance()
+        try:
+            path = inside(coco_root, sample.image)
+            with Image.open(path) as image:
+                width, height = image.size
+        except InputError as error:
+            return "path-unsafe", str(error)
+        except FileNotFoundError:
+            return ("image-absent" if allowed else "image-missing"), str(coco_root / sample.image)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            return "image-unreadable", f"{coco_root / sample.image}: {error}"
+        if sample.width is not None and (width, height) != (sample.width, sample.height):
+            return "image-size", f"{width}×{height}, recorded {sample.width}×{sample.height}"
+        return None
+
+    with ThreadPoolExecutor() as pool:
+        for sample, problem in zip(samples.values(), pool.map(check, samples.values()), strict=True):
+            if problem:
+                findings.add(problem[0], "images", sample.id, problem[1])
+
+
+def check_masks(view: DatasetView, coco_root: Path | None, findings: Findings, advance: Advance) -> None:
+    """Every mask is there, bilevel, of its image's size, not empty, and as it was built."""
+    with ThreadPoolExecutor() as pool:
+        for split in view.splits:
+            masked = [sample for sample in split.test if sample.mask]
+
+            def check(sample: SampleView) -> tuple[str, str] | None:
+                advance()
+                return _mask_problem(view.directory, coco_root, sample)
+
+            for sample, problem in zip(masked, pool.map(check, masked), strict=True):
+                if problem:
+                    findings.add(problem[0], split.where, sample.id, problem[1])
+
+
+def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -> tuple[str, str] | None:
+    assert sample.mask is not None
+    try:
+        path = inside(directory, sample.mask)
+    except InputError as error:
+        return "path-unsafe", str(error)
+    if not path.is_file():
+        return "mask-missing", sample.mask
+    try:
+        gray = read_mask_gray(path)
+    except InputError as error:
+        return "mask-unreadable", str(error)
+    mask = gray > 0
+    size, pixels = (mask.shape[1], mask.shape[0]), int(mask.sum())
+    expected = (sample.width, sample.height) if sample.width is not None else _image_size(coco_root, sample)
+    if not ((gray == 0) | (gray == 255)).all():
+        return "mask-not-bilevel", sample.mask
+    if expected is not None and size != expected:
+        return "mask-size", f"{size[0]}×{size[1]}, its image is {expected[0]}×{expected[1]}"
+    if pixels == 0:
+        return "mask-empty", sample.mask
+    if sample.anomalous_pixels is not None and pixels != sample.anomalous_pixels:
+        return "mask-area", f"{pixels} pixels, recorded {sample.anomalous_pixels}"
+    if sample.mask_sha256 is not None and mask_digest(mask) != sample.mask_sha256:
+        return "mask-changed", sample.mask
+    return None
+
+
+def _image_size(coco_root: Path | None, sample: SampleView) -> tuple[int, int] | None:
+    """Return an image's (width, height) by its header; None where that cannot be had (`check_images` says why)."""
+    if coco_root is None:
+        return None
+    try:
+        with Image.open(inside(coco_root, sample.image)) as image:
+            return image.size
+    except (OSError, ValueError, InputError, Image.DecompressionBombError):
+        return None
+
+
+def check_inputs(manifest: DatasetManifest, coco_root: Path, findings: Findings) -> None:
+    """The annotation files are still those that the dataset was built from."""
+    for recorded in manifest.inputs.values():
+        path = coco_root / "annotations" / recorded.name
+        if not path.is_file():
+            findings.add("input-unchecked", recorded.name)
+        elif path.stat().st_size != recorded.bytes or sha256_file(path) != recorded.sha256:
+            findings.add("input-changed", recorded.name)
+
+
+def check_stray_files(view: DatasetView, findings: Findings) -> None:
+    """Nothing lies in the dataset that does not belong to it."""
+    expected = {sample.mask for split in view.splits for sample in split.test if sample.mask}
+    if view.manifest is not None:
+        roots = [view.directory]
+        expected |= {DATASET_FILE, HINT_FILE} | {split_file(int(key)) for key in view.manifest.splits}
+    else:
+        roots = [view.directory / OFFICIAL_MASKS.format(split=split.split) for split in view.splits]
+    for root in roots:
+        found = (path.relative_to(view.directory).as_posix() for path in sorted(root.rglob("*")) if path.is_file())
+        findings.add_all("stray-file", "files", [name for name in found if name not in expected])
+
+
+def check_official_counts(split: SplitView, findings: Findings) -> None:
+    """The numbers of images are the published ones."""
+    official, confirmed = partition(split.split).official, partition(split.split).confirmed
+    anomalous = sum(sample.label for sample in split.test)
+    counts = (len(split.train), len(split.test) - anomalous, anomalous)
+    published = (official.train_normal, official.test_normal, official.test_anomalous)
+    if counts == published:
+        return
+    only_test_pair = counts[0] == published[0] and sum(counts[1:]) == sum(published[1:])
+    code = "counts-unconfirmed" if only_test_pair and not confirmed else "counts-not-official"
+    findings.add(code, split.where, detail=f"train normal, test normal, test anomalous {counts}, official {published}")

@@ -1,0 +1,139 @@
+"""One view of a dataset's splits for all checks, read from a built dataset or from the official layout."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+
+from cocoad.errors import InputError
+from cocoad.files import sha256_bytes
+from cocoad.manifest import DATASET_FILE, DatasetManifest, SplitManifest, TestSample, TrainSample, split_file
+from cocoad.partition import SPLITS, data_file
+from cocoad.verify.findings import Findings
+
+OFFICIAL_META = "meta_20_{split}.json"
+OFFICIAL_MASKS = "val2017_mask_ad_20_{split}"
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """What a dataset says of one image; None where its layout does not say."""
+
+    id: int
+    image: str  # relative to the image root
+    label: int
+    mask: str | None = None  # relative to the dataset
+    width: int | None = None
+    height: int | None = None
+    categories: tuple[int, ...] | None = None
+    anomalous_pixels: int | None = None
+    mask_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class SplitView:
+    """One split: where it was read from, and its samples."""
+
+    split: int
+    where: str
+    held_out: tuple[int, ...] | None
+    train: list[SampleView]
+    test: list[SampleView]
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A dataset of either layout; ``manifest`` is None for the official one."""
+
+    directory: Path
+    manifest: DatasetManifest | None
+    splits: list[SplitView]
+
+
+def read_view(directory: Path, findings: Findings) -> DatasetView:
+    """Read a dataset in whichever layout it has, noting what is wrong with its files.
+
+    Raises:
+        InputError: ``directory`` is neither a built dataset nor one in the official layout.
+    """
+    if (directory / DATASET_FILE).is_file():
+        return _read_built(directory, findings)
+    metas = [split for split in SPLITS if (directory / OFFICIAL_META.format(split=split)).is_file()]
+    if metas:
+        return DatasetView(directory, None, [v for s in metas if (v := _read_official(directory, s, findings))])
+    raise InputError(
+        f"{directory} holds neither {DATASET_FILE} nor {OFFICIAL_META.format(split='K')}: "
+        "give the directory that `cocoad build` wrote, or a COCO root in the official layout"
+    )
+
+
+def _read_built(directory: Path, findings: Findings) -> DatasetView:
+    manifest = _checked(directory / DATASET_FILE, "dataset", DatasetManifest, findings)
+    if manifest is None:
+        return DatasetView(directory, None, [])
+    views = []
+    for key, summary in manifest.splits.items():
+        path = directory / split_file(int(key))
+        if not path.is_file():
+            findings.add("split-missing", path.name)
+            continue
+        if sha256_bytes(path.read_bytes()) != summary.sha256:
+            findings.add("split-changed", path.name)
+        split = _checked(path, "split", SplitManifest, findings)
+        if split is None:
+            continue
+        if split.split != int(key):
+            findings.add("partition-wrong", path.name, detail=f"it says split {split.split}")
+            continue
+        held_out = tuple(category.id for category in split.held_out)
+        train, test = [_train_view(s) for s in split.train], [_test_view(s) for s in split.test]
+        view = SplitView(split.split, path.name, held_out, train, test)
+        anomalous = sum(sample.label for sample in view.test)
+        counts = (len(view.train), len(view.test) - anomalous, anomalous)
+        if counts != (summary.train_normal, summary.test_normal, summary.test_anomalous):
+            findings.add("counts-wrong", path.name, detail=f"it holds {counts} images")
+        views.append(view)
+    return DatasetView(directory, manifest, views)
+
+
+def _train_view(sample: TrainSample) -> SampleView:
+    return SampleView(sample.id, sample.image, 0, width=sample.width, height=sample.height)
+
+
+def _test_view(sample: TestSample) -> SampleView:
+    return SampleView(**msgspec.structs.asdict(sample))
+
+
+def _read_official(directory: Path, split: int, findings: Findings) -> SplitView | None:
+    path = directory / OFFICIAL_META.format(split=split)
+    meta = _checked(path, "official", dict[str, Any], findings)
+    if meta is None:
+        return None
+    train, test = (_official_views(meta[part]["coco"]) for part in ("train", "test"))
+    return SplitView(split, path.name, None, train, test)
+
+
+def _official_views(entries: list[dict[str, Any]]) -> list[SampleView]:
+    return [
+        SampleView(int(Path(e["img_path"]).stem), e["img_path"], e["anomaly"], e["mask_path"] or None) for e in entries
+    ]
+
+
+def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> Any:
+    """Decode ``path`` as ``kind`` when it meets its JSON Schema; else note why not and return None."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        findings.add("schema", path.name, detail=f"not JSON: {error}")
+        return None
+    validator = jsonschema.Draft202012Validator(json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes()))
+    error = next(validator.iter_errors(value), None)
+    if error is not None:
+        findings.add("schema", path.name, detail=f"at {error.json_path}: {error.message[:200]}")
+        return None
+    return msgspec.convert(value, type=kind)
