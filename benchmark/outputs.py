@@ -1,0 +1,186 @@
+"""What a scored run leaves beside its record, for whoever makes runs: scores, curves and previews.
+
+``bench run`` and ``bench score`` write these files; ``bench compare``, ``bench report`` and other programs read
+them. All arrays are in the order of ``scores.csv``. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.record import CURVES_FILE, PREVIEWS_FILE, SCORES_FILE
+from cocoad.errors import InputError
+from cocoad.files import json_bytes, open_atomic, write_atomic
+
+PREVIEW_SIZE = 64  # pixels, square
+CURVE_POINTS = 1000
+SCORES_HEADER = ("id", "image", "class", "label", "score", "groups")
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One row of ``scores.csv``: ``label`` is the dataset's own (0 normal, 1 anomalous), ``image`` a path."""
+
+    id: str
+    image: str
+    class_name: str
+    label: int
+    score: float
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Previews:
+    """Small versions of all maps (float32, N×64×64, in the maps' own units) and masks (bool, N×64×64)."""
+
+    maps: FloatArray
+    masks: BoolArray
+
+
+def write_scores(directory: Path, scores: Sequence[ImageScore]) -> None:
+    """Write ``directory/scores.csv``; a score is written so that reading it gives the same float."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(SCORES_HEADER)
+    for row in scores:
+        groups = ";".join(row.groups)
+        writer.writerow((row.id, row.image, row.class_name, row.label, repr(float(row.score)), groups))
+    write_atomic(directory / SCORES_FILE, buffer.getvalue().encode())
+
+
+def read_scores(directory: Path) -> list[ImageScore]:
+    """Read ``directory/scores.csv``.
+
+    Raises:
+        InputError: it is absent or not such a table.
+    """
+    path = directory / SCORES_FILE
+    if not path.is_file():
+        raise InputError(f"{directory} has no {SCORES_FILE}: it is not the directory of a finished run")
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, strict=True))
+        return [_score_from(row) for row in rows]
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise InputError(f"{path}: not a table of {', '.join(SCORES_HEADER)}: {error}") from None
+
+
+def _score_from(row: dict[str, str]) -> ImageScore:
+    label = int(row["label"])
+    if label not in (0, 1):
+        raise ValueError(f"label {label} of {row['id']}")
+    groups = tuple(group for group in row["groups"].split(";") if group)
+    return ImageScore(row["id"], row["image"], row["class"], label, float(row["score"]), groups)
+
+
+def shrink(images: npt.NDArray[Any]) -> FloatArray:
+    """Return area means of maps or masks (B, H, W) as float32 (B, 64, 64)."""
+    batch, height, width = images.shape
+    rows, down = divmod(height, PREVIEW_SIZE)
+    columns, across = divmod(width, PREVIEW_SIZE)
+    if rows and columns and not down and not across:
+        blocks = images.reshape(batch, PREVIEW_SIZE, rows, PREVIEW_SIZE, columns)
+        means: FloatArray = blocks.mean(axis=(2, 4), dtype=np.float32)
+        return means
+    size = (PREVIEW_SIZE, PREVIEW_SIZE)
+    resized = [cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA) for image in images]
+    return np.stack(resized).astype(np.float32) if batch else np.zeros((0, *size), np.float32)
+
+
+def write_previews(directory: Path, maps: FloatArray, masks: npt.NDArray[Any]) -> None:
+    """Write ``directory/previews.npz`` from :func:`shrink`'s means of maps and masks, both (N, 64, 64).
+
+    Maps are kept as float16 of ``(map - offset) / scale``, so that neither large nor tiny scores are lost; a
+    mask's cell is anomalous when more than half of it is. Masks are packed to bits.
+    """
+    offset = float(maps.min()) if maps.size else 0.0
+    scale = (float(maps.max()) - offset if maps.size else 1.0) or 1.0
+    with open_atomic(directory / PREVIEWS_FILE) as temporary:
+        np.savez_compressed(
+            temporary,
+            maps=((maps - np.float32(offset)) / np.float32(scale)).astype(np.float16),
+            offset=np.float64(offset),
+            scale=np.float64(scale),
+            masks=np.packbits(masks > 0.5, axis=2),
+        )
+
+
+def read_previews(directory: Path) -> Previews:
+    """Read ``directory/previews.npz``.
+
+    Raises:
+        InputError: it is absent or not such an archive.
+    """
+    path = directory / PREVIEWS_FILE
+    if not path.is_file():
+        raise InputError(f"{directory} has no {PREVIEWS_FILE}: run or score it again to get one")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            scale, offset = np.float32(archive["scale"]), np.float32(archive["offset"])
+            maps = archive["maps"].astype(np.float32) * scale + offset
+            masks = np.unpackbits(archive["masks"], axis=2).astype(bool)
+    except (OSError, ValueError, KeyError, EOFError, ImportError) as error:
+        raise InputError(f"{path}: not an archive of previews: {error}") from None
+    if maps.shape != masks.shape or maps.shape[1:] != (PREVIEW_SIZE, PREVIEW_SIZE):
+        raise InputError(f"{path}: maps {maps.shape} and masks {masks.shape} are not both (N, 64, 64)")
+    return Previews(maps, masks)
+
+
+def write_curves(directory: Path, curves: Mapping[str, Any]) -> None:
+    """Write ``directory/curves.json``: the mapping as given, its arrays thinned to at most 1,000 points."""
+    write_atomic(directory / CURVES_FILE, json_bytes(_plain(curves)))
+
+
+def read_curves(directory: Path) -> dict[str, Any]:
+    """Read ``directory/curves.json``.
+
+    Raises:
+        InputError: it is absent or not JSON.
+    """
+    path = directory / CURVES_FILE
+    try:
+        curves = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(
+            f"{directory} has no {CURVES_FILE}: it is not the directory of a finished run"
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    if not isinstance(curves, dict):
+        raise InputError(f"{path}: not an object of curves")
+    return curves
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values: arrays become lists of at most CURVE_POINTS points (with both ends), non-finite null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        array = np.asarray(value, dtype=np.float64)
+        if len(array) > CURVE_POINTS:
+            array = array[np.linspace(0, len(array) - 1, CURVE_POINTS).round().astype(int)]
+        return (
+            [_plain(item) for item in array.tolist()]
+            if array.ndim > 1
+            else [_number(x) for x in array.tolist()]
+        )
+    if isinstance(value, float | np.floating):
+        return _number(float(value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.7g}") if np.isfinite(value) else None
