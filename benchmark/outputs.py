@@ -1,7 +1,7 @@
 """What a scored run leaves beside its record, for whoever makes runs: scores, curves and previews.
 
-``bench run`` and ``bench score`` write these files; ``bench compare``, ``bench report`` and other programs read
-them. All arrays are in the order of ``scores.csv``. Nothing here needs torch.
+``bench run`` and ``bench score`` write these files; ``bench compare``, ``bench report`` and other programs
+read them. All arrays are in the order of ``scores.csv``. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -165,18 +165,14 @@ def read_curves(directory: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return JSON values: arrays become lists of at most CURVE_POINTS points (with both ends), non-finite null."""
+    """Return JSON values: sequences become lists of at most CURVE_POINTS items (with both ends)."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        array = np.asarray(value, dtype=np.float64)
-        if len(array) > CURVE_POINTS:
-            array = array[np.linspace(0, len(array) - 1, CURVE_POINTS).round().astype(int)]
-        return (
-            [_plain(item) for item in array.tolist()]
-            if array.ndim > 1
-            else [_number(x) for x in array.tolist()]
-        )
+        chosen = range(len(value))
+        if len(value) > CURVE_POINTS:
+            chosen = np.linspace(0, len(value) - 1, CURVE_POINTS).round().astype(int).tolist()
+        return [_plain(value[index]) for index in chosen]
     if isinstance(value, float | np.floating):
         return _number(float(value))
     return value.item() if isinstance(value, np.generic) else value

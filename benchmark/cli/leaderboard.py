@@ -1,0 +1,63 @@
+"""``bench leaderboard``: rank finished runs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cocoad.errors import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from benchmark.results.leaderboard import Format
+
+
+@click.command("leaderboard")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["table", "csv", "md", "latex"]), default="table",
+              show_default=True)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of to stdout."
+)
+@click.option(
+    "--protocol", type=click.Choice(["ader", "exact"]), help="Default: ader in tables, both in CSV."
+)
+@click.option("--metrics", help="Columns, comma-separated; also: metrics, costs, all.")
+@click.option("--sort", help="Column to rank by, best first, or 'method'.  [default: mad]")
+@click.option("--where", "conditions", multiple=True, metavar="COLUMN=VALUE", help="Keep such rows only.")
+@click.option("--published", is_flag=True, help="Add the published COCO-AD rows, marked as such.")
+def command(
+    runs: tuple[Path, ...],
+    form: Format,
+    out: Path | None,
+    protocol: str | None,
+    metrics: str | None,
+    sort: str | None,
+    conditions: tuple[str, ...],
+    published: bool,
+) -> None:
+    """Rank the finished runs in or below RUNS.
+
+    CSV is tidy: a row per method, dataset, split, seed and protocol, in fractions. The other formats rank
+    methods by their means over splits and seeds, in percent. Exits with 1 when a record had to be refused.
+    """
+    from benchmark.results.leaderboard import leaderboard
+    from cocoad.files import write_atomic
+
+    board = leaderboard(runs, conditions, published)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not out else None
+    text = board.text(form, protocol, metrics, sort, width)
+    if out:
+        write_atomic(out, text.encode())
+        click.echo(f"wrote {out}", err=True)
+    else:
+        click.echo(text, nl=False)
+    for refused in board.rejected:
+        click.echo(f"left out: {refused.reason}", err=True)
+    if board.unfinished:
+        click.echo(f"left out: {len(board.unfinished)} unfinished run(s), see `bench runs`", err=True)
+    if board.rejected:
+        click.get_current_context().exit(EXIT_FINDINGS)

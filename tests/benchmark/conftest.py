@@ -1,0 +1,88 @@
+"""Fixtures of the harness's tests: runs made up on disk, with the files that real ones have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from benchmark.record import Cost, DatasetInfo, MethodInfo, Record, Status, write_record, write_status
+
+NAMES = (
+    "image_auroc", "image_ap", "image_f1_max",
+    "pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou_max", "aupro",
+    "pixel_f1_.2_.8", "pixel_acc_.2_.8", "pixel_iou_.2_.8", "mad_image", "mad_pixel", "mad_.2_.8", "mad",
+)  # fmt: skip
+
+MakeRun = Callable[..., Path]
+
+
+def record_with(
+    method: str = "invad",
+    score: float | None = 0.5,
+    *,
+    split: int | None = 0,
+    seed: int = 42,
+    exact: float | None = None,
+    dataset: dict[str, Any] | None = None,
+    method_info: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Record:
+    """Return a record whose every ``ader`` metric is ``score`` and every ``exact`` one ``exact``."""
+    info = {
+        "name": "coco-ad", "layout": "coco-ad", "split": split, "hash": f"{split}" * 64, "image_size": 256,
+        "classes": ["coco"], "train_normal": 30, "test_normal": 10, "test_anomalous": 20, **(dataset or {}),
+    }  # fmt: skip
+    about = {"name": method, "backbone": "wide_resnet50_2", "weights": "imagenet", **(method_info or {})}
+    fields: dict[str, Any] = {
+        "format": "cocoad-run",
+        "format_version": 1,
+        "method": MethodInfo(**about),
+        "dataset": DatasetInfo(**info),
+        "seed": seed,
+        "preset": "paper",
+        "epochs": 100,
+        "metrics": {"ader": dict.fromkeys(NAMES, score), "exact": dict.fromkeys(NAMES, exact or score)},
+        "per_class": {},
+        "per_group": {},
+        "undefined": {},
+        "flags": [],
+        "cost": Cost(train_seconds=120.0, test_images_per_s=50.0, peak_memory_bytes=1 << 30),
+        "environment": {
+            "cocoad": "0.1.0",
+            "packages": {"torch": "2.5.0"},
+            "git_commit": "abc",
+            "device": "cpu",
+        },
+        "config": {},
+        "finished_at": "2026-01-01T00:00:00Z",
+    }
+    return Record(**{**fields, **changes})
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """A function that writes a finished run ``tmp_path/runs/NAME`` and returns its directory."""
+
+    def make(name: str, *args: Any, **kwargs: Any) -> Path:
+        directory = tmp_path / "runs" / name
+        directory.mkdir(parents=True)
+        record = write_record(directory, record_with(*args, **kwargs))
+        write_status(directory, Status("finished", record.epochs or 0, record.epochs or 0))
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def edit_record() -> Callable[..., None]:
+    """A function that changes fields of a run's ``result.json`` without signing it again."""
+
+    def edit(directory: Path, **changes: Any) -> None:
+        path = directory / "result.json"
+        path.write_bytes(msgspec.json.encode({**msgspec.json.decode(path.read_bytes()), **changes}))
+
+    return edit
