@@ -12,6 +12,7 @@ import click
 from cocoad.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RESOURCE, CocoadError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress
 
 
@@ -47,6 +48,21 @@ def progress(quiet: bool = False) -> Progress:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print rich tables and texts on stdout: fitted to a terminal, or plain and as wide as need be."""
+    from rich.console import Console
+
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1000)
+    with console.capture() as capture:
+        console.print(*renderables, sep="\n", markup=False)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` from a file that anybody may have made without line breaks and control characters."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def _die(message: str, code: int) -> None:

@@ -10,6 +10,7 @@ from benchmark.results.entries import Entry, Value
 from benchmark.results.names import COLUMNS
 from benchmark.results.published import CAVEATS
 from benchmark.results.rank import Ranking
+from cocoad.console import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,7 +96,7 @@ def markdown(rankings: Sequence[Ranking], columns: Sequence[str]) -> str:
 
 
 def _md(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", _plain(text))
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", one_line(text))
 
 
 def latex(rankings: Sequence[Ranking], columns: Sequence[str]) -> str:
@@ -132,7 +133,7 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(mark, mark) for mark in _plain(text))
+    return "".join(_TEX.get(mark, mark) for mark in one_line(text))
 
 
 def terminal_text(rankings: Sequence[Ranking], columns: Sequence[str], width: int | None = None) -> str:
@@ -145,7 +146,7 @@ def terminal_text(rankings: Sequence[Ranking], columns: Sequence[str], width: in
         for ranking in rankings:
             console.print(f"{ranking.title} ({ranking.protocol} protocol)", style="bold", markup=False)
             for note in ranking.notes:
-                console.print(f"  note: {_plain(note)}", style="yellow", markup=False)
+                console.print(f"  note: {one_line(note)}", style="yellow", markup=False)
             console.print(_terminal_table(ranking, columns, letters))
         for line in ["metrics in percent; best bold, second underlined", *footnotes(rankings, columns)]:
             console.print(line, style="dim", markup=False)
@@ -165,10 +166,5 @@ def _terminal_table(ranking: Ranking, columns: Sequence[str], letters: dict[str,
     for entry, row in zip(ranking.entries, cells(ranking, columns), strict=True):
         texts = [Text(text, style=("", "bold", "underline")[place]) for text, place in row]
         dim = "dim" if entry.published else ""
-        table.add_row(Text(_plain(entry.label), dim), Text(_plain(_source(entry, letters)), dim), *texts)
+        table.add_row(Text(one_line(entry.label), dim), Text(one_line(_source(entry, letters)), dim), *texts)
     return table
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` on one line without control characters: anybody may have made the files it is from."""
-    return "".join(mark if mark.isprintable() else " " for mark in text)
