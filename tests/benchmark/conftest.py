@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from benchmark.outputs import PREVIEW_SIZE, ImageScore, write_previews, write_scores
 from benchmark.record import Cost, DatasetInfo, MethodInfo, Record, Status, write_record, write_status
 
 NAMES = (
@@ -86,3 +88,39 @@ def edit_record() -> Callable[..., None]:
         path.write_bytes(msgspec.json.encode({**msgspec.json.decode(path.read_bytes()), **changes}))
 
     return edit
+
+
+@pytest.fixture
+def make_scored_run(make_run: MakeRun) -> MakeRun:
+    """A function that writes a run with scores and previews made up by drawing maps.
+
+    All runs have the same 60 images and masks; ``signal`` is how far anomalous pixels stand out, ``seed`` is of
+    the noise.
+    """
+
+    def make(name: str, signal: float = 1.0, seed: int = 1, images: int = 60, **kwargs: Any) -> Path:
+        directory = make_run(name, name, **kwargs)
+        labels = np.arange(images) % 3 != 0
+        masks = np.zeros((images, PREVIEW_SIZE, PREVIEW_SIZE), bool)
+        for index in np.flatnonzero(labels):
+            masks[index, 8 : 12 + index % 30, 20:40] = True
+        noise = np.random.default_rng(seed)
+        maps = noise.normal(size=masks.shape).astype(np.float32) + np.float32(signal) * masks
+        offsets = noise.normal(size=images)
+        kinds = ("category:person", "category:car")
+        scores = [
+            ImageScore(
+                id=f"val/{index:03d}",
+                image=f"val/{index:03d}.jpg",
+                class_name="coco",
+                label=int(labels[index]),
+                score=float(signal * labels[index] + offsets[index]),
+                groups=(kinds[index % 2],) if labels[index] else (),
+            )
+            for index in range(images)
+        ]
+        write_scores(directory, scores)
+        write_previews(directory, maps, masks.astype(np.float32))
+        return directory
+
+    return make

@@ -1,0 +1,32 @@
+"""``bench compare``: which of two runs is better, and on what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("compare")
+@click.argument("first", metavar="A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.option("--samples", type=click.IntRange(100, 100_000), default=2000, show_default=True,
+              help="Resamples of the bootstrap.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resampling.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in fractions.")
+def command(first: Path, second: Path, samples: int, seed: int, as_json: bool) -> None:
+    """Say whether run B is better than run A: by metric, held-out category and object size.
+
+    A paired bootstrap over the test images gives an interval and a p for every difference. Both runs must
+    have been scored on the same data.
+    """
+    from benchmark.results import comparison_tables
+    from benchmark.results.compare import compare
+    from cocoad.console import show
+    from cocoad.files import json_bytes
+
+    comparison = compare(first, second, samples, seed)
+    if as_json:
+        click.echo(json_bytes(comparison_tables.as_json(comparison)).decode(), nl=False)
+    else:
+        show(*comparison_tables.tables(comparison))
