@@ -72,8 +72,10 @@ def read_scores(directory: Path) -> list[ImageScore]:
         raise InputError(f"{directory} has no {SCORES_FILE}: it is not the directory of a finished run")
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream, strict=True))
-        return [_score_from(row) for row in rows]
+            table = csv.DictReader(stream, strict=True)
+            if not set(SCORES_HEADER) <= set(table.fieldnames or ()):
+                raise ValueError(f"its columns are {', '.join(table.fieldnames or ['none'])}")
+            return [_score_from(row) for row in table]
     except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise InputError(f"{path}: not a table of {', '.join(SCORES_HEADER)}: {error}") from None
 

@@ -46,7 +46,7 @@ def conclusion(comparison: Comparison) -> list[str]:
     if comparison.groups:
         chance = len(comparison.groups) / 20
         lines.append(
-            f"Of {len(comparison.groups)} groups, about {chance:.1f} would look decided on a metric by chance."
+            f"Of {len(comparison.groups)} groups, about {chance:.1f} would look decided on a metric by luck."
         )
     return lines
 

@@ -94,7 +94,7 @@ def edit_record() -> Callable[..., None]:
 def make_scored_run(make_run: MakeRun) -> MakeRun:
     """A function that writes a run with scores and previews made up by drawing maps.
 
-    All runs have the same 60 images and masks; ``signal`` is how far anomalous pixels stand out, ``seed`` is of
+    All runs have the same images and masks; ``signal`` is how far anomalous pixels stand out, ``seed`` is of
     the noise.
     """
 
