@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OUTLIER_FLAG = "outlier-pixel"
+SAID_ELSEWHERE = ("", "means-only")  # a ranking's title says that it is of means
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def entries_of(rows: pd.DataFrame, columns: Sequence[str], notes: list[str]) -> 
                 source=source,
                 seeds=max(map(len, seeds)) if source == OWN else 0,
                 values={column: _value(latest, column, len(set(seeds)) == 1) for column in columns},
-                caveats=tuple(key for key in str(latest["caveats"].iloc[0]).split(";") if key),
+                caveats=tuple(
+                    key for key in str(latest["caveats"].iloc[0]).split(";") if key not in SAID_ELSEWHERE
+                ),
             )
         )
     return entries

@@ -19,6 +19,7 @@ OUTLIER_NOTE = (
     "† hinges on one extreme pixel: min–max normalisation over the test set squeezes all other scores "
     "together, a weakness of the published definition"
 )
+LATEX_LEGEND = "Metrics in percent; best bold, second underlined; published rows in italics."
 Cell = tuple[str, int]  # its text and its place in the column: 1, 2 or 0
 
 
@@ -109,8 +110,8 @@ def latex(rankings: Sequence[Ranking], columns: Sequence[str]) -> str:
         heading = ["Method", "Source", *(COLUMNS[column].label for column in columns)]
         lines = [
             r"\begin{table*}",
-            r"\centering\small",
-            rf"\caption{{{_tex(caption + 'Metrics in percent; best bold, second underlined.')}}}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{2pt}",
+            rf"\caption{{{_tex(caption + LATEX_LEGEND)}}}",
             rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
             r"\toprule",
             " & ".join(map(_tex, heading)) + r" \\",
@@ -118,8 +119,8 @@ def latex(rankings: Sequence[Ranking], columns: Sequence[str]) -> str:
         ]
         for entry, row in zip(ranking.entries, cells(ranking, columns), strict=True):
             forms = (r"{}", r"\textbf{{{}}}", r"\underline{{{}}}")
-            texts = [forms[place].format(_tex(text)) for text, place in row]
-            lines.append(" & ".join([_tex(entry.label), _tex(_source(entry, letters)), *texts]) + r" \\")
+            texts = [forms[place].format(_tex_number(text)) for text, place in row]
+            lines.append(" & ".join([_tex(entry.label), _tex_source(entry, letters), *texts]) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table*}"]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
@@ -130,6 +131,21 @@ _TEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "±": r"$\pm$", "†": r"$^\dagger$", "–": "--",
 }  # fmt: skip
+
+
+def _tex_number(text: str) -> str:
+    """Set the deviation small, or the tables would not fit a page."""
+    mean, sign, rest = text.partition(" ± ")
+    deviation = rest.rstrip("†")
+    small = rf"{{\tiny$\pm${deviation}}}" if sign else ""
+    return _tex(mean) + small + _tex(rest[len(deviation) :])
+
+
+def _tex_source(entry: Entry, letters: dict[str, str]) -> str:
+    if not entry.published:
+        return _source(entry, letters)
+    marks = ",".join(letters[key] for key in entry.caveats)
+    return rf"\textit{{{_tex(entry.source)}}}" + (f"$^{{{marks}}}$" if marks else "")
 
 
 def _tex(text: str) -> str:
