@@ -91,7 +91,7 @@ def run_state(directory: Path) -> RunState:
         record = read_record(directory)
     except InputError as error:
         return RunState(directory, "invalid", str(error))
-    return RunState(directory, "finished", record.finished_at, record)
+    return RunState(directory, "finished", record.finished_at[:16].replace("T", " "), record)
 
 
 def _alive(pid: int) -> bool:

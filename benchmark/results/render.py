@@ -19,6 +19,7 @@ OUTLIER_NOTE = (
     "† hinges on one extreme pixel: min–max normalisation over the test set squeezes all other scores "
     "together, a weakness of the published definition"
 )
+TERMINAL_LEGEND = "metrics in percent; best bold, second underlined; *: published, not run here"
 LATEX_LEGEND = "Metrics in percent; best bold, second underlined; published rows in italics."
 Cell = tuple[str, int]  # its text and its place in the column: 1, 2 or 0
 
@@ -40,7 +41,7 @@ def _text(value: Value, column: str) -> str:
     if value.mean != value.mean:
         return "–"
     digits, factor = COLUMNS[column].digits, COLUMNS[column].factor
-    deviation = "" if value.deviation is None else f" ± {value.deviation * factor:.{digits}f}"
+    deviation = "" if value.deviation is None else f" ±{value.deviation * factor:.{digits}f}"
     return f"{_shown(value, column):.{digits}f}{deviation}{'†' if value.outlier else ''}"
 
 
@@ -135,7 +136,7 @@ _TEX = {
 
 def _tex_number(text: str) -> str:
     """Set the deviation small, or the tables would not fit a page."""
-    mean, sign, rest = text.partition(" ± ")
+    mean, sign, rest = text.partition(" ±")
     deviation = rest.rstrip("†")
     small = rf"{{\tiny$\pm${deviation}}}" if sign else ""
     return _tex(mean) + small + _tex(rest[len(deviation) :])
@@ -163,24 +164,28 @@ def terminal_text(rankings: Sequence[Ranking], columns: Sequence[str], width: in
             console.print(f"{ranking.title} ({ranking.protocol} protocol)", style="bold", markup=False)
             for note in ranking.notes:
                 console.print(f"  note: {one_line(note)}", style="yellow", markup=False)
-            console.print(_terminal_table(ranking, columns, letters))
-        for line in ["metrics in percent; best bold, second underlined", *footnotes(rankings, columns)]:
+            console.print(_terminal_table(ranking, columns, letters, folded=width is not None))
+        for line in [TERMINAL_LEGEND, *footnotes(rankings, columns)]:
             console.print(line, style="dim", markup=False)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def _terminal_table(ranking: Ranking, columns: Sequence[str], letters: dict[str, str]) -> Table:
+def _terminal_table(ranking: Ranking, columns: Sequence[str], letters: dict[str, str], folded: bool) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    def narrow(text: str, gap: str) -> str:
+        return text.replace(gap, "\n", 1) if folded else text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("Method", overflow="fold")
     table.add_column("Source", overflow="fold")
     for column in columns:
-        table.add_column(COLUMNS[column].label, justify="right")
+        table.add_column(narrow(COLUMNS[column].label, "-"), justify="right", no_wrap=True)
     for entry, row in zip(ranking.entries, cells(ranking, columns), strict=True):
-        texts = [Text(text, style=("", "bold", "underline")[place]) for text, place in row]
+        texts = [Text(narrow(text, " "), style=("", "bold", "underline")[place]) for text, place in row]
         dim = "dim" if entry.published else ""
-        table.add_row(Text(one_line(entry.label), dim), Text(one_line(_source(entry, letters)), dim), *texts)
+        source = _source(entry, letters).replace("published: ", "*")
+        table.add_row(Text(one_line(entry.label), dim), Text(one_line(source), dim), *texts)
     return table

@@ -26,7 +26,7 @@ def dead_process() -> int:
 
 def test_a_finished_run_says_when(make_run: Any) -> None:
     state = run_state(make_run("a"))
-    assert (state.state, state.detail) == ("finished", "2026-01-01T00:00:00Z")
+    assert (state.state, state.detail) == ("finished", "2026-01-01 00:00")
 
 
 def test_a_running_run_is_running_while_its_process_lives(tmp_path: Path) -> None:

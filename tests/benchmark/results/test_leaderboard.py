@@ -306,7 +306,7 @@ def test_names_with_control_characters_and_markup_cannot_disturb_the_tables(make
 def test_deviation_and_seeds_are_shown(make_run: Any) -> None:
     make_run("a", "rd", 0.4, seed=1)
     run = make_run("b", "rd", 0.5, seed=2)
-    assert "| rd | 2 seeds | 45.0 ± 7.1 |" in leaderboard(runs_of(run)).text("md", metrics="mad")
+    assert "| rd | 2 seeds | 45.0 ±7.1 |" in leaderboard(runs_of(run)).text("md", metrics="mad")
 
 
 def test_costs_are_shown_in_their_own_units(make_run: Any) -> None:
