@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ def test_it_prints_a_table_of_the_runs_under_a_folder(make_run: Any) -> None:
     run = make_run("a", "invad", 0.5)
     result = call(run.parent)
     assert result.exit_code == 0, result.output
-    assert "invad    run" in result.stdout
+    assert re.search(r"invad +run +50\.0", result.stdout)
 
 
 def test_it_writes_every_format_to_a_file(make_run: Any, tmp_path: Path) -> None:
