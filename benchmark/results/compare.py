@@ -16,6 +16,7 @@ from benchmark.outputs import PREVIEW_SIZE, ImageScore, Previews, read_previews,
 from benchmark.record import ByProtocol, Record, read_record
 from benchmark.results.bootstrap import Interval, draw_weights, interval
 from benchmark.results.resample import Rows, Side, Values
+from cocoad.console import progress
 from cocoad.errors import InputError
 
 PROTOCOL = "exact"
@@ -80,10 +81,13 @@ def compare(first: Path, second: Path, samples: int = 2000, seed: int = 0) -> Co
     previews, notes = _previews(first, second, order)
     weights = draw_weights([(score.class_name, score.label) for score in scores], samples, seed)
     members = _members(scores)
-    values = [
-        Side(scores, previews[0]).evaluate(weights, members),
-        Side([others[row] for row in order], previews[1]).evaluate(weights, members),
-    ]
+    with progress() as bar:
+        task = bar.add_task("resampling", total=2 * len(weights))
+        aligned = [others[row] for row in order]
+        values = [
+            Side(*side).evaluate(weights, members, lambda done: bar.advance(task, done))
+            for side in ((scores, previews[0]), (aligned, previews[1]))
+        ]
     groups = {
         name: Group(
             rows.size, _differences(values[0][name], values[1][name], *(_recorded(r, name) for r in records))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -56,8 +56,12 @@ class Side:
         self._images = ImageScores(np.array([score.score for score in scores], np.float64), labels)
         self._classes = [_Class(np.flatnonzero(names == name), labels, previews) for name in np.unique(names)]
 
-    def evaluate(self, weights: npt.NDArray[np.float32], groups: Mapping[str, Rows]) -> dict[str, Values]:
+    def evaluate(
+        self, weights: npt.NDArray[np.float32], groups: Mapping[str, Rows], advance: Callable[[int], None]
+    ) -> dict[str, Values]:
         """Return each group's metrics under each row of ``weights`` (B, N), classes averaged.
+
+        ``advance`` is called with the number of resamples done since the last call.
 
         A group is the rows of its anomalous images; its metrics are over them and all normal images of the
         classes that they are of.
