@@ -66,9 +66,11 @@ class Side:
         A group is the rows of its anomalous images; its metrics are over them and all normal images of the
         classes that they are of.
         """
-        parts = [
-            self._evaluate(weights[start : start + CHUNK], groups) for start in range(0, len(weights), CHUNK)
-        ]
+        parts: list[dict[str, Values]] = []
+        for start in range(0, len(weights), CHUNK):
+            chunk = weights[start : start + CHUNK]
+            parts.append(self._evaluate(chunk, groups))
+            advance(len(chunk))
         return {
             group: {
                 metric: np.concatenate([part[group][metric] for part in parts]) for metric in parts[0][group]
