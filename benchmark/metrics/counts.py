@@ -1,0 +1,146 @@
+"""Counts by score: the form from which every metric is computed, be it from sorted pixels or bins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.metrics.histogram import ANOMALOUS, NORMAL, OVERLAP, Histogram
+from benchmark.metrics.keys import BoolArray, FloatArray, bin_edges
+
+Side = Literal["even", "best", "worst"]  # how the pixels of a bin are thought to lie in it
+
+
+@dataclass(frozen=True)
+class ScoreCounts:
+    """How many pixels lie at each score, in ascending order of score; all arrays float64, (S,).
+
+    ``low`` and ``high`` bound each entry: equal for a distinct score, the edges for a bin. ``overlap`` is
+    the sum of region weights, ``regions`` their number; ``minimum`` and ``maximum`` are the exact extremes.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    normal: FloatArray
+    anomalous: FloatArray
+    overlap: FloatArray
+    regions: int
+    minimum: float
+    maximum: float
+
+    @property
+    def binned(self) -> BoolArray:
+        """Which entries are bins, the order within which is unknown (bool, (S,))."""
+        return self.high > self.low
+
+    def ordered(self, side: Side) -> ScoreCounts:
+        """Return counts of distinct ranks, each bin split in two: anomalous pixels above normal ones, or
+        below.
+
+        No order of the pixels within their bins gives a higher ("best") or lower ("worst") value of a metric
+        of ranks, so that the two bracket the value of the unbinned scores. "even" returns the counts as they
+        are.
+        """
+        if side == "even":
+            return self
+        bins = self.binned
+        lower = self.normal if side == "best" else self.anomalous
+
+        def split(amounts: FloatArray) -> FloatArray:
+            first = np.where(bins, amounts if amounts is lower else 0.0, amounts)
+            return np.stack([first, amounts - first], axis=1).reshape(-1)
+
+        first = np.where(bins & (lower is self.normal), 0.0, self.overlap)
+        return replace(
+            self,
+            low=np.repeat(self.low, 2),
+            high=np.repeat(self.low, 2),
+            normal=split(self.normal),
+            anomalous=split(self.anomalous),
+            overlap=np.stack([first, self.overlap - first], axis=1).reshape(-1),
+        )
+
+    def above(self, thresholds: FloatArray, side: Side = "even") -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Count what lies strictly above each threshold (score units, (T,)).
+
+        Returns:
+            Normal pixels, anomalous pixels and overlap, each float64 (T,). A bin that holds the threshold
+            counts by the share of its width above it ("even"), or only its anomalous ("best") or normal
+            ("worst") part.
+        """
+        entry = np.searchsorted(self.high, thresholds, side="right")
+        inside = np.minimum(entry, self.low.size - 1)
+        width = self.high[inside] - self.low[inside]
+        split = (entry < self.low.size) & (self.low[inside] <= thresholds) & (width > 0)
+        share = (self.high[inside] - thresholds) / np.where(split, width, 1.0)
+        none, whole = np.zeros_like(share), np.ones_like(share)
+        parts = {"even": (share, share), "best": (none, whole), "worst": (whole, none)}[side]
+        of_normal, of_anomalous = (np.where(split, part, 1.0) for part in parts)
+        return (
+            _above(self.normal, entry, of_normal),
+            _above(self.anomalous, entry, of_anomalous),
+            _above(self.overlap, entry, of_anomalous),
+        )
+
+
+def _above(amounts: FloatArray, entry: npt.NDArray[Any], share: FloatArray) -> FloatArray:
+    padded = np.append(amounts, (0.0, 0.0))
+    from_here_up = np.cumsum(padded[::-1])[::-1]
+    result: FloatArray = from_here_up[entry + 1] + share * padded[entry]
+    return result
+
+
+def counts_from_scores(
+    normal: Sequence[npt.NDArray[Any]],
+    anomalous: Sequence[npt.NDArray[Any]],
+    weights: Sequence[FloatArray],
+    regions: int,
+) -> ScoreCounts:
+    """Count scores exactly: every distinct score is an entry.
+
+    Args:
+        normal, anomalous: flat arrays of scores (any float dtype).
+        weights: region weights of ``anomalous``, in its order.
+        regions: their number.
+
+    >>> counts = counts_from_scores([np.array([1.0, 1.0])], [np.array([2.0, 1.0])], [np.array([0.5, 0.5])], 1)
+    >>> counts.low.tolist(), counts.normal.tolist(), counts.anomalous.tolist()
+    ([1.0, 2.0], [2.0, 0.0], [1.0, 1.0])
+    """
+    normal_scores, normal_counts = np.unique(_joined(normal), return_counts=True)
+    scores = _joined(anomalous)
+    anomalous_scores, owners = np.unique(scores, return_inverse=True)
+    low = np.unique(np.concatenate([normal_scores, anomalous_scores]))
+    totals = np.zeros((3, low.size))
+    totals[NORMAL, np.searchsorted(low, normal_scores)] = normal_counts
+    where = np.searchsorted(low, anomalous_scores)
+    totals[ANOMALOUS, where] = np.bincount(owners, minlength=where.size)
+    totals[OVERLAP, where] = np.bincount(owners, _joined(weights), minlength=where.size)
+    edges = low.astype(np.float64)
+    extremes = (float(edges[0]), float(edges[-1])) if edges.size else (np.nan, np.nan)
+    normal_pixels, anomalous_pixels, overlap = totals
+    return ScoreCounts(edges, edges, normal_pixels, anomalous_pixels, overlap, regions, *extremes)
+
+
+def counts_from_bins(histogram: Histogram, regions: int, minimum: float, maximum: float) -> ScoreCounts:
+    """Count by bin; ``minimum`` and ``maximum`` are the scores' exact extremes, to which edges are cut."""
+    bins, contents = histogram.occupied()
+    low, high = bin_edges(bins, histogram.bits)
+    return ScoreCounts(
+        low=np.maximum(low, minimum),
+        high=np.minimum(high, maximum),
+        normal=contents[NORMAL],
+        anomalous=contents[ANOMALOUS],
+        overlap=contents[OVERLAP],
+        regions=regions,
+        minimum=minimum,
+        maximum=maximum,
+    )
+
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0)

@@ -1,0 +1,227 @@
+"""The evaluator: maps and masks in, batch by batch; all metrics of both protocols out, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.metrics.counts import ScoreCounts, counts_from_scores
+from benchmark.metrics.curves import Curves, image_curves, pixel_curves
+from benchmark.metrics.evaluation import Evaluation, Subset, evaluation_of
+from benchmark.metrics.inputs import checked_batch
+from benchmark.metrics.protocols import PROTOCOLS, Protocol
+from benchmark.metrics.state import STATE_VERSION, State, pack_store, pack_texts, unpack_store, unpack_texts
+from benchmark.metrics.store import ANOMALOUS_IMAGES, GROUP, NORMAL_IMAGES, Cell, PixelStore
+from cocoad.errors import InputError
+
+
+class ImageRow(NamedTuple):
+    """What is kept of an image: a few numbers, whatever its size."""
+
+    class_name: str
+    groups: tuple[str, ...]
+    label: bool  # the dataset's own
+    masked: bool  # the mask has an anomalous pixel
+    score: float
+    minimum: float
+    maximum: float
+    regions: int
+
+
+class Evaluator:
+    """Accumulates batches and computes every metric of every protocol from one state.
+
+    While at most 4 million pixels have come in their scores are kept and the metrics are exact; beyond that
+    pixels become counts per bin of 2⁻¹¹ relative width (:mod:`benchmark.metrics.keys`), so that the state
+    stays below 200 MB however many images follow; of each image only a few numbers are kept. With
+    ``exact=True`` all scores are kept, float64 as float64.
+
+    Args:
+        protocols: which to compute, of "ader" and "exact".
+        exact: keep all scores instead of bins: for small sets.
+
+    >>> evaluator = Evaluator()
+    >>> masks = np.zeros((2, 4, 4), bool)
+    >>> masks[1, :2, :2] = True
+    >>> evaluator.update(masks.astype(np.float32) * 0.9, masks)
+    >>> evaluator.compute().metrics["exact"]["mad"]
+    1.0
+    """
+
+    def __init__(self, protocols: Sequence[Protocol] = PROTOCOLS, exact: bool = False) -> None:
+        unknown = [name for name in protocols if name not in PROTOCOLS]
+        if unknown or not protocols:
+            raise InputError(
+                f"unknown protocol {', '.join(unknown) or '(none)'}: choose of {', '.join(PROTOCOLS)}"
+            )
+        self.protocols: tuple[Protocol, ...] = tuple(protocols)
+        self.exact = exact
+        self.images: list[ImageRow] = []
+        self.store = PixelStore(exact)
+
+    def update(
+        self,
+        maps: Any,
+        masks: Any,
+        labels: Any = None,
+        image_scores: Any = None,
+        classes: Sequence[str] | None = None,
+        groups: Sequence[Sequence[str]] | None = None,
+    ) -> None:
+        """Add a batch of B images.
+
+        Args:
+            maps: anomaly maps (B, H, W), larger = more anomalous; NumPy or torch of any float dtype, on any
+                device. H and W may differ between batches.
+            masks: (B, H, W), bool or 0 and 1.
+            labels: (B,), the dataset's own image labels, 0 normal, 1 anomalous; default: any pixel of the
+            mask. image_scores: (B,), default: the map's maximum.
+            classes: B names; metrics are computed per class and averaged. Default: one class, named "".
+            groups: B sequences of names such as ("category:person", "size:small"). A group is scored on its
+                anomalous images against **all** normal images of the class; names on normal images do
+                nothing.
+
+        Raises:
+            InputError: shapes that do not fit, NaN, infinities, or masks that are not binary. Nothing was
+            added.
+        """
+        batch = checked_batch(maps, masks, labels, image_scores, classes, groups, keep_float64=self.exact)
+        if not len(batch.classes):
+            return
+        regions = self.store.add(batch)
+        self.images += [
+            ImageRow(*row)
+            for row in zip(
+                batch.classes,
+                batch.groups,
+                batch.labels.tolist(),
+                [count > 0 for count in regions],
+                batch.image_scores.tolist(),
+                batch.minima.tolist(),
+                batch.maxima.tolist(),
+                regions,
+                strict=True,
+            )
+        ]
+
+    def merge(self, other: Evaluator) -> None:
+        """Add what another evaluator has seen, of other images (another process, another shard)."""
+        if (self.protocols, self.exact) != (other.protocols, other.exact):
+            raise InputError("evaluators of different protocols or modes cannot be merged")
+        self.images += other.images
+        self.store.merge(other.store)
+
+    def state_dict(self) -> State:
+        """Return the whole state as a flat dictionary of arrays (none of objects: fit for ``np.savez``)."""
+        state: State = {"version": np.array(STATE_VERSION), "protocols": np.array(self.protocols)}
+        groups = pack_texts([row.groups for row in self.images])
+        state |= {f"groups/{key}": part for key, part in groups.items()}
+        state["images/classes"] = np.array([row.class_name for row in self.images], np.str_)
+        numbers = [
+            (row.label, row.masked, row.score, row.minimum, row.maximum, row.regions) for row in self.images
+        ]
+        state["images/numbers"] = np.array(numbers, np.float64).reshape(-1, 6)
+        return state | pack_store(self.store)
+
+    @classmethod
+    def from_state_dict(cls, *states: Mapping[str, npt.NDArray[Any]]) -> Evaluator:
+        """Return the evaluator with that state; of several, gathered from processes, the merger of them all.
+
+        Raises:
+            InputError: not such a state, or of another version, or of different protocols or modes.
+        """
+        evaluators = [cls._from_state(state) for state in states]
+        if not evaluators:
+            raise InputError("no state to restore an evaluator from")
+        for other in evaluators[1:]:
+            evaluators[0].merge(other)
+        return evaluators[0]
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, npt.NDArray[Any]]) -> Evaluator:
+        try:
+            if int(state["version"]) != STATE_VERSION:
+                raise InputError(f"state of version {state['version']}, this reads {STATE_VERSION}")
+            store = unpack_store(state)
+            protocols: tuple[Any, ...] = tuple(map(str, state["protocols"]))
+            evaluator = cls(protocols, store.exact)
+            evaluator.store = store
+            groups = unpack_texts(state["groups/texts"], state["groups/sizes"])
+            evaluator.images = [
+                ImageRow(str(name), tags, bool(row[0]), bool(row[1]), *map(float, row[2:5]), int(row[5]))
+                for name, tags, row in zip(
+                    state["images/classes"], groups, state["images/numbers"], strict=True
+                )
+            ]
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise InputError(f"not an evaluator's state: {error}") from None
+        return evaluator
+
+    def compute(self) -> Evaluation:
+        """Compute all metrics of what has come in; the state stays, and more may follow.
+
+        Undefined metrics are NaN, with the reason in ``Evaluation.undefined`` and in a warning.
+        """
+        classes = sorted({row.class_name for row in self.images})
+        groups = sorted({(group, row.class_name) for row in self.images if _bad(row) for group in row.groups})
+        return evaluation_of(
+            {name: self._subset(name) for name in classes},
+            {pair: self._subset(pair[1], pair[0]) for pair in groups},
+            self.protocols,
+        )
+
+    def curves(self) -> Curves:
+        """Return the curves of every class, of at most 1,000 points (:mod:`benchmark.metrics.curves`)."""
+        curves: Curves = {}
+        for name in sorted({row.class_name for row in self.images}):
+            subset = self._subset(name)
+            drawn = pixel_curves(subset.pixels) | image_curves(subset.images["exact"])
+            for kind, curve in drawn.items():
+                curves.setdefault(kind, {})[name] = curve
+        return curves
+
+    def _subset(self, class_name: str, group: str | None = None) -> Subset:
+        """Collect a class, or a group's anomalous images of it and all its normal ones."""
+        rows = [
+            row
+            for row in self.images
+            if row.class_name == class_name and (group is None or not _bad(row) or group in row.groups)
+        ]
+        bad = Cell(class_name, ANOMALOUS_IMAGES) if group is None else Cell(class_name, GROUP, group)
+        pixels = self.store.counts(
+            (Cell(class_name, NORMAL_IMAGES), bad),
+            regions=sum(row.regions for row in rows),
+            minimum=min(row.minimum for row in rows),
+            maximum=max(row.maximum for row in rows),
+        )
+        return Subset({name: _image_counts(rows, name) for name in PROTOCOLS}, pixels)
+
+
+def _bad(row: ImageRow) -> bool:
+    return row.label or row.masked
+
+
+def _image_counts(rows: Sequence[ImageRow], protocol: Protocol) -> ScoreCounts:
+    scores = np.array([row.score for row in rows])
+    labels = np.array([row.masked if protocol == "ader" else row.label for row in rows], bool)
+    return counts_from_scores([scores[~labels]], [scores[labels]], [np.zeros(int(labels.sum()))], 0)
+
+
+def evaluate(
+    maps: Any, masks: Any, labels: Any = None, protocol: Protocol = "ader", exact: bool = False
+) -> dict[str, float]:
+    """Return the eleven metrics and the aggregates ``mad*`` of one test set under one protocol, as fractions.
+
+    Arguments as in :class:`Evaluator` and :meth:`Evaluator.update`.
+
+    >>> masks = np.zeros((2, 4, 4), bool)
+    >>> masks[1, :2, :2] = True
+    >>> evaluate(masks.astype(np.float32), masks)["pixel_auroc"]
+    1.0
+    """
+    evaluator = Evaluator((protocol,), exact)
+    evaluator.update(maps, masks, labels)
+    return evaluator.compute().metrics[protocol]

@@ -1,0 +1,97 @@
+"""Float32 bit patterns as bin keys: monotone, of a relative resolution, with no score range to know.
+
+An IEEE float's bits, read as a signed integer, grow with the value once the lower 31 bits of negative
+numbers are complemented. The top ``bits`` of that key are a bin: one sign bit, eight exponent bits and
+``bits - 9`` mantissa bits, so that 20 bits keep a relative resolution of 2⁻¹¹.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+EXPONENT_BITS = 9  # sign and exponent
+FINEST_BITS = 20  # 2¹¹ bins per power of two
+LOWER_BITS = 0x7FFFFFFF
+
+
+def float_to_key(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+    """Return the keys of finite ``values`` (any shape); -0.0 and 0.0 share one.
+
+    >>> keys = float_to_key(np.array([-2.0, -0.0, 0.0, 1e-45, 3.5], np.float32))
+    >>> np.sign(np.diff(keys.astype(np.int64))).tolist()
+    [1, 0, 1, 1]
+    """
+    integers = (values + np.float32(0)).view(np.int32)
+    return integers ^ ((integers >> 31) & np.int32(LOWER_BITS))
+
+
+def key_to_float(keys: npt.NDArray[np.int64]) -> FloatArray:
+    """Return the values (float64, same shape) of ``keys``: the inverse of :func:`float_to_key`.
+
+    >>> key_to_float(float_to_key(np.array([-2.5, 0.0, 7.0], np.float32))).tolist()
+    [-2.5, 0.0, 7.0]
+    """
+    integers = keys.astype(np.int32)
+    integers ^= (integers >> 31) & np.int32(LOWER_BITS)
+    return integers.view(np.float32).astype(np.float64)
+
+
+def bin_edges(bins: npt.NDArray[np.int64], bits: int) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest score of each bin and the score where the next one starts (float64, shape of
+    ``bins``).
+
+    The bin that starts at zero, which otherwise holds only subnormal numbers, is the point 0: many maps have
+    exact zeros, and a threshold of 0 must not split them.
+
+    >>> low, high = bin_edges(np.array([0, 0x3F800000 >> 12]), 20)
+    >>> low.tolist(), high.tolist()
+    ([0.0, 1.0], [0.0, 1.00048828125])
+    """
+    width = 1 << (32 - bits)
+    low = key_to_float(bins * width)
+    last = key_to_float(bins * width + (width - 1)).astype(np.float32)
+    high = np.nextafter(last, np.float32(np.inf)).astype(np.float64)
+    return low, np.where(bins == 0, 0.0, high)
+
+
+def count_bins(values: Any, bits: int, weights: FloatArray | None = None) -> tuple[int, npt.NDArray[Any]]:
+    """Count finite ``values`` per bin, or sum their ``weights``.
+
+    Args:
+        values: at least one float32, flat; a NumPy array, or (without weights) a torch tensor, which is
+            counted on its device.
+        bits: how many bits of a key are the bin.
+        weights: float64, the shape of ``values``.
+
+    Returns:
+        The first occupied bin, and the counts (int64, or float64 sums) from it to the last occupied one.
+
+    >>> first, counts = count_bins(np.array([1.0, 1.0, 2.0], np.float32), 10)
+    >>> first == 127 << 1, counts.tolist()
+    (True, [2, 0, 1])
+    """
+    if not isinstance(values, np.ndarray):
+        return _count_bins_on_device(values, bits)
+    integers = values.view(np.int32)
+    if int(integers.min()) < 0:  # a sign bit somewhere; else the bits themselves are the keys
+        integers = float_to_key(values)
+    bins = integers >> (32 - bits)
+    first = int(bins.min())
+    bins -= first
+    return first, np.bincount(bins, weights)
+
+
+def _count_bins_on_device(values: Any, bits: int) -> tuple[int, npt.NDArray[Any]]:
+    torch = sys.modules["torch"]
+    integers = (values + 0.0).view(torch.int32)
+    bins = (integers ^ ((integers >> 31) & LOWER_BITS)) >> (32 - bits)
+    first = int(bins.min())
+    counts: npt.NDArray[Any] = torch.bincount(bins - first).cpu().numpy()
+    return first, counts

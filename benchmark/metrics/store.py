@@ -1,0 +1,156 @@
+"""What is kept of the pixels: the scores themselves while they are few, counts per bin from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.metrics.counts import ScoreCounts, counts_from_bins, counts_from_scores
+from benchmark.metrics.histogram import ANOMALOUS, NORMAL, OVERLAP, Histogram, total
+from benchmark.metrics.inputs import Batch
+from benchmark.metrics.keys import FINEST_BITS, FloatArray, count_bins
+from benchmark.metrics.regions import region_weights
+
+KEPT_PIXELS = 1 << 22  # 64 maps of 256×256: up to here the streaming mode is exact
+STATE_BYTES = 128 << 20  # all histograms together; beyond it their resolution is halved
+
+NORMAL_IMAGES, ANOMALOUS_IMAGES, GROUP = "normal", "anomalous", "group"
+
+
+class Cell(NamedTuple):
+    """Images whose pixels are counted together: a class's normal, its anomalous ones, or a group's."""
+
+    class_name: str
+    kind: str
+    group: str = ""
+
+
+class Pixels(NamedTuple):
+    """The scores of one image: normal, anomalous, and the latter's region weights (all flat)."""
+
+    normal: npt.NDArray[Any]
+    anomalous: npt.NDArray[Any]
+    weights: FloatArray
+
+
+class PixelStore:
+    """Pixels of all images, in at most ``STATE_BYTES`` however many there are (unless ``exact``)."""
+
+    def __init__(self, exact: bool = False) -> None:
+        self.exact = exact
+        self.kept: list[tuple[tuple[Cell, ...], Pixels]] | None = []  # None: they were spilled into the bins
+        self.bits = FINEST_BITS
+        self.bins: dict[Cell, Histogram] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the pixels take."""
+        kept = sum(array.nbytes for _, pixels in self.kept or () for array in pixels)
+        return kept + sum(histogram.nbytes for histogram in self.bins.values())
+
+    def add(self, batch: Batch) -> list[int]:
+        """Add a batch; return the number of regions of each image."""
+        found = [region_weights(mask) for mask in batch.masks]
+        anomalous = [
+            bool(label) or regions > 0 for label, (_, _, regions) in zip(batch.labels, found, strict=True)
+        ]
+        cells = [
+            _cells(name, bad, groups)
+            for name, bad, groups in zip(batch.classes, anomalous, batch.groups, strict=True)
+        ]
+        if self.kept is not None:
+            for image, (indices, weights, _) in enumerate(found):
+                row = batch.on_cpu(image)
+                pixels = Pixels(np.delete(row, indices), row[indices], weights)
+                self.kept.append((cells[image], pixels))
+            self._spill_if_many()
+        else:
+            taken = [
+                batch.take(image, indices) if indices.size else None
+                for image, (indices, *_) in enumerate(found)
+            ]
+            for cell, images in _by_cell(cells).items():
+                histogram = self.bins.setdefault(cell, Histogram(self.bits))
+                rows = batch.scores if len(images) == len(cells) else batch.scores[images]
+                histogram.add(NORMAL, *count_bins(rows.reshape(-1), self.bits))
+                for image in images:
+                    scores = taken[image]
+                    if scores is not None:
+                        _move_to_anomalous(histogram, scores, found[image][1])
+            self._fit()
+        return [regions for _, _, regions in found]
+
+    def merge(self, other: PixelStore) -> None:
+        """Add another store's pixels; ``other`` may have its scores binned by that."""
+        if self.kept is not None and other.kept is not None:
+            self.kept += other.kept
+            self._spill_if_many()
+            return
+        self._spill()
+        other._spill()
+        while self.bits > other.bits:
+            self._coarsen()
+        while other.bits > self.bits:
+            other._coarsen()
+        for cell, histogram in other.bins.items():
+            self.bins.setdefault(cell, Histogram(self.bits)).merge(histogram)
+        self._fit()
+
+    def counts(self, cells: Sequence[Cell], regions: int, minimum: float, maximum: float) -> ScoreCounts:
+        """Return the counts of the images in ``cells``; the caller knows their regions and extremes."""
+        if self.kept is None:
+            histogram = total((self.bins[cell] for cell in cells if cell in self.bins), self.bits)
+            return counts_from_bins(histogram, regions, minimum, maximum)
+        wanted = set(cells)
+        parts = [pixels for owners, pixels in self.kept if not wanted.isdisjoint(owners)]
+        normal, anomalous, weights = zip(*parts, strict=True) if parts else ((), (), ())
+        return counts_from_scores(normal, anomalous, weights, regions)
+
+    def _spill_if_many(self) -> None:
+        if not self.exact and sum(p.normal.size + p.anomalous.size for _, p in self.kept or ()) > KEPT_PIXELS:
+            self._spill()
+
+    def _spill(self) -> None:
+        for cells, pixels in self.kept or ():
+            for cell in cells:
+                histogram = self.bins.setdefault(cell, Histogram(self.bits))
+                if pixels.normal.size:
+                    histogram.add(NORMAL, *count_bins(pixels.normal, self.bits))
+                if pixels.anomalous.size:
+                    histogram.add(ANOMALOUS, *count_bins(pixels.anomalous, self.bits))
+                    histogram.add(OVERLAP, *count_bins(pixels.anomalous, self.bits, pixels.weights))
+        self.kept = None
+        self._fit()
+
+    def _fit(self) -> None:
+        while sum(histogram.nbytes for histogram in self.bins.values()) > STATE_BYTES:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
+        for histogram in self.bins.values():
+            histogram.coarsen()
+        self.bits -= 1
+
+
+def _cells(class_name: str, anomalous: bool, groups: Iterable[str]) -> tuple[Cell, ...]:
+    if not anomalous:
+        return (Cell(class_name, NORMAL_IMAGES),)
+    return (Cell(class_name, ANOMALOUS_IMAGES), *(Cell(class_name, GROUP, group) for group in groups))
+
+
+def _by_cell(cells: Sequence[tuple[Cell, ...]]) -> Mapping[Cell, list[int]]:
+    images: dict[Cell, list[int]] = {}
+    for image, owners in enumerate(cells):
+        for cell in owners:
+            images.setdefault(cell, []).append(image)
+    return images
+
+
+def _move_to_anomalous(histogram: Histogram, scores: npt.NDArray[np.float32], weights: FloatArray) -> None:
+    first, counts = count_bins(scores, histogram.bits)
+    histogram.add(ANOMALOUS, first, counts)
+    histogram.add(NORMAL, first, -counts)
+    histogram.add(OVERLAP, *count_bins(scores, histogram.bits, weights))
