@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +20,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.npy import Shape, read_npz_member
 from benchmark.record import CURVES_FILE, PREVIEWS_FILE, SCORES_FILE
 from cocoad.errors import InputError
 from cocoad.files import json_bytes, open_atomic, write_atomic
 
 PREVIEW_SIZE = 64  # pixels, square
 CURVE_POINTS = 1000
+MOST_IMAGES = 1_000_000  # previews that are read at most
 SCORES_HEADER = ("id", "image", "class", "label", "score", "groups")
 
 FloatArray = npt.NDArray[np.float32]
@@ -130,15 +134,28 @@ def read_previews(directory: Path) -> Previews:
     if not path.is_file():
         raise InputError(f"{directory} has no {PREVIEWS_FILE}: run or score it again to get one")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            scale, offset = np.float32(archive["scale"]), np.float32(archive["offset"])
-            maps = archive["maps"].astype(np.float32) * scale + offset
-            masks = np.unpackbits(archive["masks"], axis=2).astype(bool)
-    except (OSError, ValueError, KeyError, EOFError, ImportError) as error:
+        small = read_npz_member(path, "maps", _check_shape)
+        packed = read_npz_member(path, "masks", _check_shape)
+        scale, offset = (float(read_npz_member(path, name, _check_scalar)) for name in ("scale", "offset"))
+        maps = small.astype(np.float32) * np.float32(scale) + np.float32(offset)
+        masks = np.unpackbits(packed.astype(np.uint8), axis=2).astype(bool)
+        if not maps.shape == masks.shape == (len(maps), PREVIEW_SIZE, PREVIEW_SIZE):
+            raise ValueError(f"maps {maps.shape} and masks {masks.shape} are not both (N, 64, 64)")
+        if not np.isfinite(maps).all():
+            raise ValueError("a map holds NaN or an infinity")
+    except (OSError, ValueError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not an archive of previews: {error}") from None
-    if maps.shape != masks.shape or maps.shape[1:] != (PREVIEW_SIZE, PREVIEW_SIZE):
-        raise InputError(f"{path}: maps {maps.shape} and masks {masks.shape} are not both (N, 64, 64)")
     return Previews(maps, masks)
+
+
+def _check_shape(shape: Shape) -> None:
+    if len(shape) != 3 or shape[0] > MOST_IMAGES or max(shape[1:]) > PREVIEW_SIZE:
+        raise ValueError(f"shape {shape}: expected (N, 64, 64) maps and (N, 64, 8) masks")
+
+
+def _check_scalar(shape: Shape) -> None:
+    if shape != ():
+        raise ValueError(f"shape {shape}: expected a number")
 
 
 def write_curves(directory: Path, curves: Mapping[str, Any]) -> None:

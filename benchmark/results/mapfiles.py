@@ -6,17 +6,19 @@ of 8 or 16 bits (TIFF also float). Sizes are read from headers and checked befor
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.npy import Shape, read_npy, read_npz_member
 from cocoad.console import one_line
 
 SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".png")
@@ -106,7 +108,7 @@ def read_map(path: Path, size: int) -> npt.NDArray[np.float32]:
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as stream:
-                array = _read_npy(stream, path.stat().st_size)
+                array = read_npy(stream, path.stat().st_size, _check)
         elif path.suffix.lower() == ".npz":
             array = _read_npz(path)
         else:
@@ -116,7 +118,7 @@ def read_map(path: Path, size: int) -> npt.NDArray[np.float32]:
     except Exception as error:  # decoders raise whatever they like on malformed files
         raise MapError("unreadable", one_line(str(error)) or type(error).__name__) from None
     with np.errstate(over="ignore"):
-        values: npt.NDArray[np.float32] = array.astype(np.float32)
+        values: npt.NDArray[np.float32] = array.reshape(_plane(array.shape)).astype(np.float32)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise MapError(
@@ -127,7 +129,7 @@ def read_map(path: Path, size: int) -> npt.NDArray[np.float32]:
     return values
 
 
-def _checked_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+def _plane(shape: Shape) -> tuple[int, int]:
     """Return height and width of a one-channel array, (H, W) with leading or trailing dimensions of 1."""
     plane = shape
     while len(plane) > 2 and plane[0] == 1:
@@ -142,41 +144,26 @@ def _checked_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
-def _read_npy(stream: IO[bytes], length: int) -> npt.NDArray[np.generic]:
-    """Read an array of ``length`` bytes with header; it is checked before the array is allocated."""
-    version = np.lib.format.read_magic(stream)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise MapError("unreadable", f".npy version {version[0]}.{version[1]}")
-    shape, fortran, dtype = readers[version](stream)
-    if dtype.kind not in "biuf":
-        raise MapError("unreadable", f"dtype {dtype}: expected numbers")
-    height, width = _checked_shape(shape)
-    expected = height * width * dtype.itemsize
-    if length < expected:
-        raise MapError("unreadable", f"truncated: {length} bytes, its header promises {expected}")
-    data = stream.read(expected)
-    if len(data) < expected:
-        raise MapError("unreadable", f"truncated: {len(data)} bytes of data, its header promises {expected}")
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return array.reshape(height, width)
+def _check(shape: Shape) -> None:
+    _plane(shape)
 
 
 def _read_npz(path: Path) -> npt.NDArray[np.generic]:
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".npy")]
-        chosen = "map.npy" if "map.npy" in names else names[0] if len(names) == 1 else None
-        if chosen is None:
-            raise MapError("unreadable", f"{len(names)} arrays: expected one, or one named map")
-        with archive.open(chosen) as stream:
-            return _read_npy(stream, archive.getinfo(chosen).file_size)
+        names = [name[: -len(".npy")] for name in archive.namelist() if name.endswith(".npy")]
+    if "map" not in names and len(names) != 1:
+        raise MapError("unreadable", f"{len(names)} arrays: expected one, or one named map")
+    return read_npz_member(path, "map" if "map" in names else names[0], _check)
 
 
 def _read_image(path: Path) -> npt.NDArray[np.generic]:
     from PIL import Image
 
-    with Image.open(path, formats=("PNG", "TIFF")) as image:
-        _checked_shape((image.height, image.width))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow finds odd but can read
+        image = Image.open(path, formats=("PNG", "TIFF"))
+    with image:
+        _check((image.height, image.width))
         if image.mode not in GRAY_MODES:
             raise MapError("wrong size", f"colour mode {image.mode}: expected one channel of numbers")
         if getattr(image, "n_frames", 1) > 1:

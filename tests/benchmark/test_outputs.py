@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,17 @@ def test_previews_that_are_none_are_refused(tmp_path: Path) -> None:
         offset=0,
     )
     with pytest.raises(InputError, match="are not both"):
+        read_previews(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(10**12, 64, 64), (900_000, 64, 64), (2, 10**6, 64)])
+def test_previews_whose_header_lies_allocate_nothing(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    header = io.BytesIO()
+    entries = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, entries)
+    with zipfile.ZipFile(tmp_path / "previews.npz", "w") as archive:
+        archive.writestr("maps.npy", header.getvalue() + bytes(100))
+    with pytest.raises(InputError, match=r"not an archive of previews: (shape|truncated)"):
         read_previews(tmp_path)
 
 
