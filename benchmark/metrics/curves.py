@@ -42,6 +42,7 @@ def pixel_curves(counts: ScoreCounts) -> dict[str, Curve]:
     thresholds = counts.low[::-1]
     recall, fpr, precision = tp / positives, fp / negatives, tp / (tp + fp)
     pro = np.cumsum(counts.overlap[::-1]) / counts.regions
+    unit = thresholds / (float(np.ptp(thresholds)) or 1.0)  # an axis as long as the others
     scores, jaccard = f1(tp, fp, positives), iou(tp, fp, positives)
     return {
         "roc": _curve(
@@ -49,7 +50,7 @@ def pixel_curves(counts: ScoreCounts) -> dict[str, Curve]:
         ),
         "pr": _curve(thresholds, [(recall, precision)], {"recall": recall, "precision": precision}),
         "pro": _curve(thresholds, [(fpr, pro)], {"fpr": fpr, "pro": pro}, start={"fpr": 0.0, "pro": 0.0}),
-        "f1_iou": _curve(thresholds, [(recall, scores), (fpr, jaccard)], {"f1": scores, "iou": jaccard}),
+        "f1_iou": _curve(thresholds, [(unit, scores), (unit, jaccard)], {"f1": scores, "iou": jaccard}),
     }
 
 

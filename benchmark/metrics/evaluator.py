@@ -35,7 +35,7 @@ class Evaluator:
     """Accumulates batches and computes every metric of every protocol from one state.
 
     While at most 4 million pixels have come in their scores are kept and the metrics are exact; beyond that
-    pixels become counts per bin of 2⁻¹¹ relative width (:mod:`benchmark.metrics.keys`), so that the state
+    pixels become counts per bin of 2⁻¹³ relative width (:mod:`benchmark.metrics.keys`), so that the state
     stays below 200 MB however many images follow; of each image only a few numbers are kept. With
     ``exact=True`` all scores are kept, float64 as float64.
 
@@ -150,11 +150,12 @@ class Evaluator:
             evaluator = cls(protocols, store.exact)
             evaluator.store = store
             groups = unpack_texts(state["groups/texts"], state["groups/sizes"])
+            rows = zip(
+                state["images/classes"].tolist(), groups, state["images/numbers"].tolist(), strict=True
+            )
             evaluator.images = [
-                ImageRow(str(name), tags, bool(row[0]), bool(row[1]), *map(float, row[2:5]), int(row[5]))
-                for name, tags, row in zip(
-                    state["images/classes"], groups, state["images/numbers"], strict=True
-                )
+                ImageRow(name, tags, bool(label), bool(masked), score, minimum, maximum, int(regions))
+                for name, tags, (label, masked, score, minimum, maximum, regions) in rows
             ]
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise InputError(f"not an evaluator's state: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +35,14 @@ class Histogram:
         """Bytes of all pages."""
         return len(self.pages) * ROWS * self.page_size * 8
 
-    def add(self, row: int, first: int, amounts: npt.NDArray[np.int64] | FloatArray) -> None:
-        """Add ``amounts`` to the bins from ``first`` on; ``row`` is NORMAL, ANOMALOUS or OVERLAP."""
-        size = self.page_size
-        first_page, before = divmod(first, size)
-        after = -(before + amounts.size) % size
-        padded = np.pad(amounts, (before, after)).reshape(-1, size)
-        for index in np.flatnonzero(padded.any(axis=1)).tolist():
-            page = self.pages.get(first_page + index)
-            if page is None:
-                page = self.pages.setdefault(first_page + index, np.zeros((ROWS, size)))
-            page[row] += padded[index]
+    def add(self, row: int, numbers: npt.NDArray[np.int64], amounts: npt.NDArray[Any]) -> None:
+        """Add ``amounts`` (P, bins) to the pages ``numbers``; ``row`` is NORMAL, ANOMALOUS or OVERLAP."""
+        for number, amount in zip(numbers.tolist(), amounts, strict=True):
+            if amount.any():
+                page = self.pages.get(number)
+                if page is None:
+                    page = self.pages[number] = np.zeros((ROWS, self.page_size))
+                page[row] += amount
 
     def merge(self, other: Histogram) -> None:
         """Add another histogram of the same resolution to this one."""

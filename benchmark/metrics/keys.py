@@ -2,7 +2,7 @@
 
 An IEEE float's bits, read as a signed integer, grow with the value once the lower 31 bits of negative
 numbers are complemented. The top ``bits`` of that key are a bin: one sign bit, eight exponent bits and
-``bits - 9`` mantissa bits, so that 20 bits keep a relative resolution of 2⁻¹¹.
+``bits - 9`` mantissa bits, so that 22 bits keep a relative resolution of 2⁻¹³.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 EXPONENT_BITS = 9  # sign and exponent
-FINEST_BITS = 20  # 2¹¹ bins per power of two
+FINEST_BITS = 22  # 2¹³ bins per power of two
+MANY_PAGES = 32
 LOWER_BITS = 0x7FFFFFFF
 
 
@@ -44,11 +45,10 @@ def key_to_float(keys: npt.NDArray[np.int64]) -> FloatArray:
 
 
 def bin_edges(bins: npt.NDArray[np.int64], bits: int) -> tuple[FloatArray, FloatArray]:
-    """Return the lowest score of each bin and the score where the next one starts (float64, shape of
-    ``bins``).
+    """Return where each bin starts and where the next one does, in scores (float64, the shape of ``bins``).
 
-    The bin that starts at zero, which otherwise holds only subnormal numbers, is the point 0: many maps have
-    exact zeros, and a threshold of 0 must not split them.
+    The bin that starts at zero is the point 0: many maps have exact zeros, and a threshold of 0 must not
+    split them. What else falls into it is subnormal (below 1.2e-38) and counts as 0.
 
     >>> low, high = bin_edges(np.array([0, 0x3F800000 >> 12]), 20)
     >>> low.tolist(), high.tolist()
@@ -57,11 +57,14 @@ def bin_edges(bins: npt.NDArray[np.int64], bits: int) -> tuple[FloatArray, Float
     width = 1 << (32 - bits)
     low = key_to_float(bins * width)
     last = key_to_float(bins * width + (width - 1)).astype(np.float32)
-    high = np.nextafter(last, np.float32(np.inf)).astype(np.float64)
+    with np.errstate(over="ignore"):  # the last bin ends at infinity
+        high = np.nextafter(last, np.float32(np.inf)).astype(np.float64)
     return low, np.where(bins == 0, 0.0, high)
 
 
-def count_bins(values: Any, bits: int, weights: FloatArray | None = None) -> tuple[int, npt.NDArray[Any]]:
+def count_bins(
+    values: Any, bits: int, weights: FloatArray | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Count finite ``values`` per bin, or sum their ``weights``.
 
     Args:
@@ -71,21 +74,33 @@ def count_bins(values: Any, bits: int, weights: FloatArray | None = None) -> tup
         weights: float64, the shape of ``values``.
 
     Returns:
-        The first occupied bin, and the counts (int64, or float64 sums) from it to the last occupied one.
+        Numbers of pages (P,), a page being the bins of one sign and exponent, and their counts
+        (int64, or float64 sums, (P, 2^(bits - 9))). Pages without any value may be among them.
 
-    >>> first, counts = count_bins(np.array([1.0, 1.0, 2.0], np.float32), 10)
-    >>> first == 127 << 1, counts.tolist()
-    (True, [2, 0, 1])
+    >>> pages, counts = count_bins(np.array([1.0, 1.0, 1.5, 2.0], np.float32), 10)
+    >>> pages.tolist(), counts.tolist()
+    ([127, 128], [[2, 1], [1, 0]])
     """
+    size = 1 << (bits - EXPONENT_BITS)
     if not isinstance(values, np.ndarray):
-        return _count_bins_on_device(values, bits)
+        first, counts = _count_bins_on_device(values, bits)
+        first_page, before = divmod(first, size)
+        pages = np.pad(counts, (before, -(before + counts.size) % size)).reshape(-1, size)
+        return first_page + np.arange(len(pages)), pages
     integers = values.view(np.int32)
     if int(integers.min()) < 0:  # a sign bit somewhere; else the bits themselves are the keys
         integers = float_to_key(values)
     bins = integers >> (32 - bits)
-    first = int(bins.min())
-    bins -= first
-    return first, np.bincount(bins, weights)
+    first_page, last_page = int(bins.min()) // size, int(bins.max()) // size
+    bins -= first_page * size
+    numbers = np.arange(first_page, last_page + 1)
+    if numbers.size > MANY_PAGES:  # as where exact zeros lie far below the rest: leave out the empty ones
+        own = bins >> (bits - EXPONENT_BITS)
+        occupied = np.bincount(own) > 0
+        places = np.cumsum(occupied, dtype=np.int32) - np.int32(1)
+        bins = places[own] * size + (bins & (size - 1))
+        numbers = numbers[occupied]
+    return numbers, np.bincount(bins, weights, numbers.size * size).reshape(-1, size)
 
 
 def _count_bins_on_device(values: Any, bits: int) -> tuple[int, npt.NDArray[Any]]:

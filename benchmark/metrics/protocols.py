@@ -119,5 +119,6 @@ def averaged(parts: Mapping[str, tuple[Scores, Reasons]]) -> tuple[Scores, Reaso
     why: Reasons = {}
     for class_name, (_, reasons) in parts.items():
         for name, reason in reasons.items():
-            why.setdefault(name, f"class {class_name}: {reason}")
+            why[name] = f"{why[name]}; " if name in why else ""
+            why[name] += f"class {class_name}: {reason}"
     return mean, why

@@ -150,7 +150,7 @@ def _by_cell(cells: Sequence[tuple[Cell, ...]]) -> Mapping[Cell, list[int]]:
 
 
 def _move_to_anomalous(histogram: Histogram, scores: npt.NDArray[np.float32], weights: FloatArray) -> None:
-    first, counts = count_bins(scores, histogram.bits)
-    histogram.add(ANOMALOUS, first, counts)
-    histogram.add(NORMAL, first, -counts)
+    pages, counts = count_bins(scores, histogram.bits)
+    histogram.add(ANOMALOUS, pages, counts)
+    histogram.add(NORMAL, pages, -counts)
     histogram.add(OVERLAP, *count_bins(scores, histogram.bits, weights))
