@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-BY_GROUP = ("image_auroc", "pixel_ap", "aupro", "mad")
+BY_GROUP = ("image_auroc", "aupro", "mad")  # all the others are in the JSON
 COLOURS = {"A": "magenta", "B": "cyan", "": ""}
 
 
@@ -92,7 +92,7 @@ def _groups(groups: dict[str, Group]) -> Table:
     chosen = [
         name for name in BY_GROUP if any(d.metric == name for g in groups.values() for d in g.differences)
     ]
-    table = _table("Group", "Anomalous images", *(f"B − A {METRICS[name].label}" for name in chosen))
+    table = _table("Group (B − A)", "Images", *(METRICS[name].label for name in chosen))
 
     def falling(item: tuple[str, Group]) -> tuple[str, float]:
         difference = _find(item[1], chosen[-1]).found.difference
@@ -113,7 +113,7 @@ def _cell(one: Difference) -> Text:
 
     if math.isnan(one.found.difference):
         return Text("–")
-    interval = f"[{_signed(one.found.low)}, {_signed(one.found.high)}]"
+    interval = f"[{_signed(one.found.low)},{_signed(one.found.high)}]"
     return Text(f"{_signed(one.found.difference)} {interval} {one.better or ' '}", COLOURS[one.better])
 
 
@@ -121,9 +121,9 @@ def _table(*headings: str) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left")
+        table.add_column(heading, justify="right" if index else "left", no_wrap=bool(index), overflow="fold")
     return table
 
 
