@@ -15,6 +15,7 @@ from benchmark.metrics.keys import FINEST_BITS, FloatArray, count_bins
 from benchmark.metrics.regions import region_weights
 
 KEPT_PIXELS = 1 << 22  # 64 maps of 256×256: up to here the streaming mode is exact
+CHUNK = 1 << 18  # pixels
 STATE_BYTES = 128 << 20  # all histograms together; beyond it their resolution is halved
 
 NORMAL_IMAGES, ANOMALOUS_IMAGES, GROUP = "normal", "anomalous", "group"
@@ -75,11 +76,12 @@ class PixelStore:
             for cell, images in _by_cell(cells).items():
                 histogram = self.bins.setdefault(cell, Histogram(self.bits))
                 rows = batch.scores if len(images) == len(cells) else batch.scores[images]
-                histogram.add(NORMAL, *count_bins(rows.reshape(-1), self.bits))
+                for scores in _chunks(rows.reshape(-1)):
+                    histogram.add(NORMAL, *count_bins(scores, self.bits))
                 for image in images:
-                    scores = taken[image]
-                    if scores is not None:
-                        _move_to_anomalous(histogram, scores, found[image][1])
+                    chosen = taken[image]
+                    if chosen is not None:
+                        _move_to_anomalous(histogram, chosen, found[image][1])
             self._fit()
         return [regions for _, _, regions in found]
 
@@ -147,6 +149,13 @@ def _by_cell(cells: Sequence[tuple[Cell, ...]]) -> Mapping[Cell, list[int]]:
         for cell in owners:
             images.setdefault(cell, []).append(image)
     return images
+
+
+def _chunks(scores: Any) -> Sequence[Any]:
+    """Cut an array so that the temporaries of its counting stay in the cache; leave a tensor whole."""
+    if not isinstance(scores, np.ndarray):
+        return [scores]
+    return np.array_split(scores, -(-scores.size // CHUNK))
 
 
 def _move_to_anomalous(histogram: Histogram, scores: npt.NDArray[np.float32], weights: FloatArray) -> None:

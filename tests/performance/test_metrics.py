@@ -1,4 +1,4 @@
-"""The evaluation engine's speed and memory, beside the usual way and anomalib's, each in a process of its own.
+"""The evaluation engine's speed and memory beside the usual way and anomalib, each in its own process.
 
 ``COCOAD_BENCH_IMAGES`` sets the size of the compared set (default 200 images of 256×256);
 ``COCOAD_ANOMALIB_PYTHON`` names an interpreter that has anomalib, which then is compared too.
@@ -47,9 +47,8 @@ def compare(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> float:
     ratio = float(theirs["seconds"] / ours["seconds"])
     error = max(abs(value - ours["metrics"][metric]) for metric, value in theirs["metrics"].items())
     print(f"\n{IMAGES} maps: {name} {theirs['seconds']:.1f} s, {theirs['peak_bytes'] / 1e6:.0f} MB;", end=" ")
-    print(
-        f"cocoad {ours['seconds']:.2f} s, {ours['peak_bytes'] / 1e6:.0f} MB; {ratio:.0f} times; {error:.1e} apart"
-    )
+    print(f"cocoad {ours['seconds']:.2f} s, {ours['peak_bytes'] / 1e6:.0f} MB;", end=" ")
+    print(f"{ratio:.0f} times as fast; at most {error:.1e} apart")
     assert error < 1e-3
     return ratio
 
