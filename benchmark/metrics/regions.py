@@ -6,8 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+Regions = tuple[
+    npt.NDArray[np.intp], npt.NDArray[np.float64], int
+]  # pixels, their weights, number of regions
 
-def region_weights(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], int]:
+
+def region_weights(mask: npt.NDArray[np.bool_]) -> Regions:
     """Return where a mask is anomalous and how much each such pixel counts in the per-region overlap.
 
     Args:

@@ -12,7 +12,7 @@ from benchmark.metrics.counts import ScoreCounts, counts_from_bins, counts_from_
 from benchmark.metrics.histogram import ANOMALOUS, NORMAL, OVERLAP, Histogram, total
 from benchmark.metrics.inputs import Batch
 from benchmark.metrics.keys import FINEST_BITS, FloatArray, count_bins
-from benchmark.metrics.regions import region_weights
+from benchmark.metrics.regions import Regions, region_weights
 
 KEPT_PIXELS = 1 << 22  # 64 maps of 256×256: up to here the streaming mode is exact
 CHUNK = 1 << 18  # pixels
@@ -65,25 +65,25 @@ class PixelStore:
         if self.kept is not None:
             for image, (indices, weights, _) in enumerate(found):
                 row = batch.on_cpu(image)
-                pixels = Pixels(np.delete(row, indices), row[indices], weights)
-                self.kept.append((cells[image], pixels))
+                self.kept.append((cells[image], Pixels(np.delete(row, indices), row[indices], weights)))
             self._spill_if_many()
         else:
-            taken = [
-                batch.take(image, indices) if indices.size else None
-                for image, (indices, *_) in enumerate(found)
-            ]
-            for cell, images in _by_cell(cells).items():
-                histogram = self.bins.setdefault(cell, Histogram(self.bits))
-                rows = batch.scores if len(images) == len(cells) else batch.scores[images]
-                for scores in _chunks(rows.reshape(-1)):
-                    histogram.add(NORMAL, *count_bins(scores, self.bits))
-                for image in images:
-                    chosen = taken[image]
-                    if chosen is not None:
-                        _move_to_anomalous(histogram, chosen, found[image][1])
-            self._fit()
+            self._bin(batch, found, cells)
         return [regions for _, _, regions in found]
+
+    def _bin(self, batch: Batch, found: Sequence[Regions], cells: Sequence[tuple[Cell, ...]]) -> None:
+        """Count all pixels of each cell as normal, then move the anomalous ones, which are few."""
+        taken = [batch.take(image, where) if where.size else None for image, (where, *_) in enumerate(found)]
+        for cell, images in _by_cell(cells).items():
+            histogram = self.bins.setdefault(cell, Histogram(self.bits))
+            rows = batch.scores if len(images) == len(cells) else batch.scores[images]
+            for scores in _chunks(rows.reshape(-1)):
+                histogram.add(NORMAL, *count_bins(scores, self.bits))
+            for image in images:
+                chosen = taken[image]
+                if chosen is not None:
+                    _move_to_anomalous(histogram, chosen, found[image][1])
+        self._fit()
 
     def merge(self, other: PixelStore) -> None:
         """Add another store's pixels; ``other`` may have its scores binned by that."""

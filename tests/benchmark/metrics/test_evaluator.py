@@ -227,3 +227,11 @@ def test_scores_in_too_narrow_a_range_for_the_bins_are_flagged(monkeypatch: pyte
 def test_importing_the_engine_does_not_import_torch() -> None:
     code = "import sys, benchmark.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_point_at_a_false_positive_rate_of_exactly_the_limit_is_left_out_under_ader() -> None:
+    maps = np.array([[[0.0] * 7 + [0.5] * 2 + [1.0] * 2]])  # 10 normal pixels: rates .3 and .1 only
+    masks = np.zeros(maps.shape, bool)
+    masks[0, 0, -1] = True
+    with pytest.warns(UndefinedMetricWarning, match="fewer than two of its 100 thresholds"):
+        assert np.isnan(evaluate(maps, masks)["aupro"])
