@@ -1,0 +1,114 @@
+"""From features and their reconstructions to anomaly maps: batched, always in float32, on any device.
+
+Maps are float32 tensors (B, H, W), larger = more anomalous; cosine distances lie in [0, 2].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TRUNCATE = 4.0  # the Gaussian is cut at this many sigmas, as scipy.ndimage.gaussian_filter does
+
+
+def multi_level_cosine_map(
+    features: Sequence[Tensor],
+    reconstructions: Sequence[Tensor],
+    size: int | tuple[int, int],
+    sigma: float = 4.0,
+) -> Tensor:
+    """Return 1 - the cosine similarity of all levels taken together (InvAD, section 3.4).
+
+    Each level is L2-normalised over its channels, brought to the first level's size (bilinear, corners
+    aligned) and joined to the others along the channels. The joined tensor never exists: scalar products add
+    up over the levels.
+
+    Args:
+        features: the levels [(B, C_i, H_i, W_i)], largest first.
+        reconstructions: tensors of the same shapes.
+        size: height and width of the maps, pixels.
+        sigma: of the final Gaussian blur, pixels; 0: no blur.
+    """
+    first = features[0].shape[-2:]
+    dot = feature_norm = reconstruction_norm = torch.zeros((), device=features[0].device)
+    for feature, reconstruction in zip(features, reconstructions, strict=True):
+        a = _resize(F.normalize(feature.float(), dim=1), first)
+        b = _resize(F.normalize(reconstruction.float(), dim=1), first)
+        dot = dot + (a * b).sum(1)
+        feature_norm = feature_norm + a.square().sum(1)
+        reconstruction_norm = reconstruction_norm + b.square().sum(1)
+    # As torch.nn.functional.cosine_similarity: each norm is at least 1e-8.
+    norms = feature_norm.clamp_min(1e-16).sqrt() * reconstruction_norm.clamp_min(1e-16).sqrt()
+    return gaussian_blur(_resize((1 - dot / norms)[:, None], _pair(size))[:, 0], sigma)
+
+
+def per_level_cosine_map(
+    features: Sequence[Tensor],
+    reconstructions: Sequence[Tensor],
+    size: int | tuple[int, int],
+    sigma: float = 4.0,
+) -> Tensor:
+    """Return the sum over levels of 1 - cosine similarity, divided by the squared number of levels, blurred.
+
+    The published code divides twice; the constant factor changes no ranking. Arguments as
+    :func:`multi_level_cosine_map`.
+    """
+    total = torch.zeros((), device=features[0].device)
+    for feature, reconstruction in zip(features, reconstructions, strict=True):
+        distance = 1 - F.cosine_similarity(feature.float(), reconstruction.float(), dim=1)
+        total = total + _resize(distance[:, None], _pair(size))[:, 0]
+    return gaussian_blur(total / len(features) ** 2, sigma)
+
+
+def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
+    """Blur maps (B, H, W) as ``scipy.ndimage.gaussian_filter`` does: cut at 4 sigma, edges mirrored.
+
+    Separable: one matrix product per axis, the mirrored edges being part of the matrices. Returns float32.
+    """
+    if sigma <= 0:
+        return maps.float()
+    # CUDA's float32 products may run in TF32, ten bits of mantissa; in float64 they cost little and never do.
+    dtype = torch.float64 if maps.is_cuda else torch.float32
+    height, width = maps.shape[-2:]
+    with torch.autocast(maps.device.type, enabled=False):
+        rows = _blur_matrix(height, sigma).to(maps.device, dtype)
+        columns = _blur_matrix(width, sigma).to(maps.device, dtype)
+        return (rows @ maps.to(dtype) @ columns.T).float()
+
+
+def pooled_image_scores(maps: Tensor, kernel: int = 16) -> Tensor:
+    """Return each map's maximum (B,) after average pooling with a square window and stride 1.
+
+    UniAD's image score (You et al., NeurIPS 2022): one hot pixel does not make an anomaly. A map smaller
+    than the window of ``kernel`` pixels is averaged whole.
+    """
+    height, width = maps.shape[-2:]
+    pooled = F.avg_pool2d(maps.float()[:, None], (min(kernel, height), 1), stride=1)
+    return F.avg_pool2d(pooled, (1, min(kernel, width)), stride=1).flatten(1).amax(1)
+
+
+@lru_cache(maxsize=16)
+def _blur_matrix(length: int, sigma: float) -> Tensor:
+    """Return the (length, length) float64 matrix of a 1-d blur with mirrored edges (c b a | a b c)."""
+    with torch.inference_mode(False), torch.device("cpu"):
+        radius = int(TRUNCATE * sigma + 0.5)
+        offsets = torch.arange(-radius, radius + 1)
+        weights = torch.exp(-0.5 * (offsets.double() / sigma).square())
+        source = torch.remainder(torch.arange(length)[:, None] + offsets, 2 * length)
+        source = torch.minimum(source, 2 * length - 1 - source)
+        matrix = torch.zeros(length, length, dtype=torch.float64)
+        return matrix.scatter_add_(1, source, (weights / weights.sum()).expand(length, -1))
+
+
+def _resize(levels: Tensor, size: tuple[int, ...]) -> Tensor:
+    if levels.shape[-2:] == size:
+        return levels
+    return F.interpolate(levels, size, mode="bilinear", align_corners=True)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
