@@ -1,4 +1,4 @@
-"""Methods: an explicit registry, plus whatever other packages offer under the entry point ``cocoad.methods``."""
+"""Methods: an explicit registry, plus what other packages offer under the entry point ``cocoad.methods``."""
 
 from benchmark.methods.registry import create, method_class, names
 

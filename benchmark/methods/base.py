@@ -1,7 +1,8 @@
-"""The interface of a method: small, and ignorant of devices, processes, files, progress, metrics and datasets.
+"""The interface of a method: small, ignorant of devices, processes, files, progress, metrics and datasets.
 
-Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its :class:`~benchmark.layers.backbone.Backbone`
-normalises them) and gives anomaly maps as float32 tensors (B, H, W), larger = more anomalous.
+Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its
+:class:`~benchmark.layers.backbone.Backbone` normalises them) and gives anomaly maps as float32 tensors (B, H, W),
+larger = more anomalous.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmark.config import Preset, Recipe
 from benchmark.layers.backbone import Backbone
+from cocoad.errors import InputError
 
 
 class Method(nn.Module, ABC):
@@ -25,7 +27,9 @@ class Method(nn.Module, ABC):
 
     source: ClassVar[str]  # paper, venue and year
     default_backbone: ClassVar[str | None] = None
-    presets: ClassVar[dict[Preset, Recipe]]  # "paper": the published recipe; "fast": a cheaper one that holds up
+    presets: ClassVar[
+        dict[Preset, Recipe]
+    ]  # "paper": the published recipe; "fast": a cheaper one that holds up
 
     def load_backbones(self, weights: str) -> None:
         """Fill every backbone with pretrained ``weights``: imagenet, offline, random or a file's path."""
@@ -36,6 +40,14 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def anomaly_maps(self, images: Tensor) -> Tensor:
         """Return the anomaly maps (B, H, W) of ``images`` (B, 3, H, W); called in eval mode without autograd."""
+
+    def load_foreign_state(self, state: dict[str, Tensor]) -> None:
+        """Load a state dict that other code saved: the method's officially released checkpoint, if it knows one.
+
+        Raises:
+            InputError: the method knows none, or names or shapes do not match (the error says which).
+        """
+        raise InputError("not a checkpoint of this bench, and this method knows no officially released ones")
 
     def image_scores(self, maps: Tensor) -> Tensor:
         """Return one score per image (B,) from its map (B, H, W): the maximum, unless the method says otherwise."""
