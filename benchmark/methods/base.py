@@ -1,8 +1,8 @@
 """The interface of a method: small, ignorant of devices, processes, files, progress, metrics and datasets.
 
 Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its
-:class:`~benchmark.layers.backbone.Backbone` normalises them) and gives anomaly maps as float32 tensors (B, H, W),
-larger = more anomalous.
+:class:`~benchmark.layers.backbone.Backbone` normalises them) and gives anomaly maps as float32 tensors
+(B, H, W), larger = more anomalous.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from cocoad.errors import InputError
 class Method(nn.Module, ABC):
     """What all methods say. Subclass :class:`GradientMethod` or :class:`OnePassMethod`.
 
-    A constructor takes ``image_size`` (pixels), ``backbone`` (a timm name or None for the method's own) and keyword
-    options of its own; it builds networks with random weights and touches neither disk nor network.
+    A constructor takes ``image_size`` (pixels), ``backbone`` (a timm name or None for the method's own) and
+    keyword options of its own; it builds networks with random weights and touches neither disk nor network.
     """
 
     source: ClassVar[str]  # paper, venue and year
@@ -39,10 +39,10 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def anomaly_maps(self, images: Tensor) -> Tensor:
-        """Return the anomaly maps (B, H, W) of ``images`` (B, 3, H, W); called in eval mode without autograd."""
+        """Return the maps (B, H, W) of ``images`` (B, 3, H, W); called in eval mode without autograd."""
 
     def load_foreign_state(self, state: dict[str, Tensor]) -> None:
-        """Load a state dict that other code saved: the method's officially released checkpoint, if it knows one.
+        """Load a state dict of other code: the method's officially released checkpoint, if it knows one.
 
         Raises:
             InputError: the method knows none, or names or shapes do not match (the error says which).
@@ -50,7 +50,7 @@ class Method(nn.Module, ABC):
         raise InputError("not a checkpoint of this bench, and this method knows no officially released ones")
 
     def image_scores(self, maps: Tensor) -> Tensor:
-        """Return one score per image (B,) from its map (B, H, W): the maximum, unless the method says otherwise."""
+        """Return one score per image (B,) from its map (B, H, W): its maximum, unless overridden."""
         return maps.flatten(1).amax(1)
 
 

@@ -1,8 +1,8 @@
 """Convolutions with equalised learning rate, as StyleGAN 2 has them, in their cheapest exact form.
 
 A stored weight W is used as W·λ/√(in·k²). The constant is not multiplied into the weights at every step: it
-goes into the pass over the output that adds the bias anyway. Nor is √2 multiplied after the activation: a leaky
-ReLU is positively homogeneous, √2·lrelu(v) = lrelu(√2·v).
+goes into the pass over the output that adds the bias anyway. Nor is √2 multiplied after the activation: a
+leaky ReLU is positively homogeneous, √2·lrelu(v) = lrelu(√2·v).
 """
 
 from __future__ import annotations

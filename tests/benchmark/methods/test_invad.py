@@ -143,7 +143,7 @@ def test_a_few_steps_of_the_recipe_lower_the_loss() -> None:
         loss = method(images)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -197,7 +197,7 @@ def test_nothing_of_the_encoder_is_kept_for_a_gradient() -> None:
 @pytest.mark.slow
 def test_the_compiled_network_computes_the_same_loss_gradients_and_maps() -> None:
     torch.manual_seed(0)
-    method = InvADLite(64, "test_resnet").train()
+    method = InvAD(64, "test_resnet").train()
     images = torch.rand(2, 3, 64, 64)
 
     def gradients(forward: Callable[[Tensor], Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -211,8 +211,9 @@ def test_the_compiled_network_computes_the_same_loss_gradients_and_maps() -> Non
     method.load_state_dict(state)  # batch norm's statistics moved
     compiled_loss, compiled = gradients(torch.compile(method))
     torch.testing.assert_close(compiled_loss, loss, rtol=1e-4, atol=0)
+    scale = max(float(gradient.abs().max()) for gradient in expected)
     for ours, theirs in zip(compiled, expected, strict=True):
-        assert relative_error(ours, theirs) < 1e-3
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5 * scale)
     method.eval()
     with torch.no_grad():
         maps = method.anomaly_maps(images)
