@@ -1,8 +1,8 @@
 """InvAD's training step against a literal implementation of the same network, side by side in one run.
 
-The literal one does what the definitions say, one after the other: every modulated convolution repeats its kernel
-per sample and runs as a grouped convolution, scales multiply the weights, the learned constant is repeated over the
-batch, upsampling inserts zeros, memory is contiguous, numbers are float32.
+The literal one does what the definitions say, one after the other: every modulated convolution repeats its
+kernel per sample and runs as a grouped convolution, scales multiply the weights, the learned constant is
+repeated over the batch, upsampling inserts zeros, memory is contiguous, numbers are float32.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 import torch
@@ -147,11 +148,9 @@ def test_a_training_step_on_the_cpu_is_no_slower_than_the_literal_one(
     theirs: list[float] = []
     for _ in range(5):  # in turn, so that other load on the machine meets both
         mine += seconds_per_step(ours, ours, images, 1)
-        theirs += seconds_per_step(literal, lambda x: literal_loss(literal, x), images, 1)
+        theirs += seconds_per_step(literal, partial(literal_loss, literal), images, 1)
     a, b = statistics.median(mine), statistics.median(theirs)
-    print(
-        f"{kind.__name__} {size}² batch {batch}: {a:.3f} s a step, literal {b:.3f} s, {b / a:.2f} times as fast"
-    )
+    print(f"{kind.__name__} {size}² batch {batch}: {a:.3f} s a step, literal {b:.3f} s, {b / a:.2f} times")
     assert a <= b
 
 
@@ -169,7 +168,7 @@ def test_training_on_a_gpu_is_three_times_as_fast_as_the_literal_one(
         pytest.skip("no CUDA device")
     images = torch.rand(32, 3, 256, 256, device="cuda")
     literal = kind(256, backbone).train().to("cuda", memory_format=torch.contiguous_format)
-    b = statistics.median(seconds_per_step(literal, lambda x: literal_loss(literal, x), images, 10))
+    b = statistics.median(seconds_per_step(literal, partial(literal_loss, literal), images, 10))
     del literal
     ours = kind(256, backbone).train().to("cuda")
     compiled: Step = torch.compile(ours)
