@@ -18,6 +18,7 @@ FORMAT_VERSION = 1
 RESULT_FILE = "result.json"
 STATUS_FILE = "status.json"
 CONFIG_FILE = "config.yaml"
+WEIGHTS_FILE = "weights.safetensors"  # the trained method's whole state dict
 SCORES_FILE = "scores.csv"  # per image: id, image, class, label, score, groups (semicolon-separated)
 CURVES_FILE = "curves.json"  # roc, pr, pro, f1_iou: down-sampled to at most 1,000 points
 PREVIEWS_FILE = "previews.npz"  # maps and masks (N, 64, 64) in the order of scores.csv: benchmark/outputs.py

@@ -1,0 +1,104 @@
+"""Exporting a trained run to ONNX, checked against PyTorch before it is called done."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark.inference.trained import TrainedModel
+from benchmark.layers.weights import one_line
+from benchmark.methods.base import Method
+from cocoad.errors import InputError, ResourceError
+from cocoad.files import open_atomic
+
+OPSET = 18
+TOLERANCE = 1e-4
+
+
+class _MapsAndScores(nn.Module):
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.method.anomaly_maps(images)
+        return maps, self.method.image_scores(maps)
+
+
+def export_onnx(model: TrainedModel, path: Path) -> float:
+    """Write the model to ``path`` and return the largest difference of its maps from PyTorch's.
+
+    Input ``images``: float32 (batch, 3, S, S), RGB in [0, 1], any batch size. Outputs: ``maps`` (batch, S, S)
+    and ``scores`` (batch,), float32. Opset 18; the weights are in the file.
+
+    Raises:
+        InputError: the ONNX packages are missing, or the method cannot be exported.
+        ResourceError: onnxruntime's maps differ by more than 1e-4; nothing is written.
+    """
+    if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
+        raise InputError("exporting needs an extra: pip install 'cocoad[onnx]'")
+    import onnx
+    import onnxruntime
+
+    network = _MapsAndScores(model.method.cpu()).eval()
+    size = model.image_size
+    generator = torch.Generator().manual_seed(0)
+    example = torch.rand(2, 3, size, size, generator=generator)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["images"],
+                output_names=["maps", "scores"],
+                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1, max=4096)}},
+                external_data=False,
+            )
+    except Exception as error:  # whatever the exporter raises at an operation it does not know
+        raise InputError(f"the method {model.name!r} cannot be exported to ONNX: {one_line(error)}") from None
+    assert program is not None
+    program.model.metadata_props.update(
+        {"method": model.name, "image_size": str(size), "input": "RGB in [0, 1]", "opset": str(OPSET)}
+    )
+    with open_atomic(path) as temporary:
+        with _quiet():
+            program.save(str(temporary), external_data=False)
+        onnx.checker.check_model(str(temporary))
+        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+        worst = 0.0
+        for batch in (1, 3):  # neither is the batch it was traced with
+            images = torch.rand(batch, 3, size, size, generator=generator)
+            with torch.no_grad():
+                expected = network(images)[0].numpy()
+            maps = session.run(["maps"], {"images": images.numpy()})[0]
+            worst = max(worst, float(np.abs(maps - expected).max()))
+        if not worst <= TOLERANCE:
+            raise ResourceError(
+                f"onnxruntime's maps differ from PyTorch's by {worst:.1e}: nothing was written"
+            )
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's own progress and warnings off the terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

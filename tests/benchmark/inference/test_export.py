@@ -1,0 +1,52 @@
+"""``bench export``: the ONNX file alone gives the run's maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from benchmark.cli.export import command
+from benchmark.inference import load_run, onnx
+from cocoad.errors import InputError, ResourceError
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.mark.slow
+def test_onnxruntime_gives_the_maps_and_scores_of_the_run_at_any_batch_size(trained_run: Path) -> None:
+    result = CliRunner().invoke(command, ["--run", str(trained_run)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stdout.strip() == str(trained_run / "model.onnx")
+    assert "opset 18" in result.stderr
+    session = onnxruntime.InferenceSession(trained_run / "model.onnx", providers=["CPUExecutionProvider"])
+    method = load_run(trained_run).method
+    for batch in (1, 2, 5):
+        images = torch.rand(batch, 3, 64, 64)
+        with torch.no_grad():
+            expected = method.anomaly_maps(images)
+        maps, scores = session.run(["maps", "scores"], {"images": images.numpy()})
+        np.testing.assert_allclose(maps, expected.numpy(), atol=1e-4)
+        np.testing.assert_allclose(scores, expected.amax((1, 2)).numpy(), atol=1e-4)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["method"] == "invad-lite"
+    assert metadata["image_size"] == "64"
+
+
+@pytest.mark.slow
+def test_an_export_that_differs_leaves_no_file(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx, "TOLERANCE", -1.0)
+    with pytest.raises(ResourceError, match="nothing was written"):
+        onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx")
+    assert {path.name for path in trained_run.iterdir()} == {"config.yaml", "weights.safetensors"}
+
+
+def test_without_the_extra_the_user_is_told_what_to_install(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"cocoad\[onnx\]"):
+        onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx")
