@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -63,6 +65,18 @@ def show(*renderables: RenderableType) -> None:
 def one_line(text: str) -> str:
     """Return ``text`` from a file that anybody may have made without line breaks and control characters."""
     return "".join(mark if mark.isprintable() else " " for mark in text)
+
+
+@contextlib.contextmanager
+def progress_callback(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (what is being done, how much of it, of how much) that moves one bar of `progress`."""
+    with progress(quiet) as bar:
+        task = bar.add_task("", total=None)
+
+        def advance(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield advance
 
 
 def _die(message: str, code: int) -> None:

@@ -1,0 +1,385 @@
+"""COCO root → built dataset: all splits and their masks in one pass over the two annotation files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cocoad import __version__
+from cocoad.annotations import Annotations, Ids, parse_annotations, read_annotations, read_bytes
+from cocoad.build_report import BuildReport, compare, official_warnings
+from cocoad.errors import InputError
+from cocoad.files import sha256_bytes
+from cocoad.manifest import (
+    DATASET_FILE,
+    FORMAT_VERSION,
+    HINT_FILE,
+    BuildOptions,
+    DatasetManifest,
+    InputFile,
+    SplitManifest,
+    SplitSummary,
+    TestSample,
+    TrainSample,
+    encode,
+    mask_path,
+    split_file,
+)
+from cocoad.masks import mask_digest, parse_segmentation, rasterize, write_mask_png
+from cocoad.partition import SPLITS, Counts, Membership, membership, partition
+from cocoad.staging import staged_directory
+
+Advance: TypeAlias = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
+
+TRAIN, VAL = "train2017", "val2017"
+GET_COCO = "get train2017, val2017 and annotations_trainval2017 from https://cocodataset.org/#download"
+_BATCH = 16  # masks a thread draws before it reports
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The two annotation files and the folder of images that belongs to each."""
+
+    root: Path
+    train: Path
+    val: Path
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """train2017 or val2017, and who of it belongs to which split."""
+
+    folder: str
+    annotations: Annotations
+    members: dict[int, Membership]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A mask that has been written: its digest (see `TestSample.mask_sha256`) and its anomalous pixels."""
+
+    sha256: str
+    pixels: int
+
+
+_DrawnMasks: TypeAlias = dict[tuple[int, int], _Drawn]  # by split and image row
+
+
+def build_dataset(
+    coco_root: Path,
+    out: Path,
+    *,
+    splits: Sequence[int] = SPLITS,
+    options: BuildOptions | None = None,
+    train_annotations: Path | None = None,
+    val_annotations: Path | None = None,
+    jobs: int | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    advance: Advance = lambda what, done, total: None,
+) -> BuildReport:
+    """Build COCO-AD from a COCO 2017 root.
+
+    Args:
+        coco_root: holds ``annotations/``, ``train2017/`` and ``val2017/``.
+        out: the directory to make; it appears whole or not at all.
+        splits: which of 0 … 3, each once.
+        train_annotations, val_annotations: other files than ``annotations/instances_*2017.json``.
+        jobs: threads beside the main one (default: one per processor); the result does not depend on it.
+        overwrite: replace a built dataset at ``out``.
+        dry_run: only count.
+        advance: is told of progress.
+
+    Raises:
+        InputError: a file is missing or not what it must be, or ``out`` is taken.
+    """
+    started = time.monotonic()
+    options = options or BuildOptions()
+    source = _find_source(coco_root, train_annotations, val_annotations)
+    masks = 0
+    if dry_run:
+        train, val = (
+            _part(folder, read_annotations(path, segmentations=False), splits, options)
+            for folder, path in ((TRAIN, source.train), (VAL, source.val))
+        )
+        notes = _notes(train, val)
+    else:
+        target = out.resolve()
+        _check_target(target, source, overwrite)
+        with staged_directory(target) as staging:
+            train, val, masks, notes = _build_into(staging, source, splits, options, jobs, advance)
+    report = compare({split: _counts(train, val, split) for split in splits})
+    images = len(train.annotations.image_ids), len(val.annotations.image_ids)
+    return BuildReport(
+        out=None if dry_run else str(out),
+        seconds=round(time.monotonic() - started, 2),
+        options=options,
+        masks=masks,
+        splits=report,
+        notes=notes,
+        warnings=official_warnings(report, options, images),
+    )
+
+
+def _find_source(coco_root: Path, train: Path | None, val: Path | None) -> _Source:
+    if not coco_root.is_dir():
+        raise InputError(f"the COCO root {coco_root} is not a directory: {GET_COCO}")
+    root = coco_root.resolve()
+    train = train or root / "annotations" / "instances_train2017.json"
+    val = val or root / "annotations" / "instances_val2017.json"
+    for path in (train, val):
+        if not path.exists():
+            raise InputError(f"{path} is missing: {GET_COCO}")
+    return _Source(root, train, val)
+
+
+def _check_target(target: Path, source: _Source, overwrite: bool) -> None:
+    """Refuse to write where something else lies, or to delete what is not ours."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file: give another --out")
+    for path in (source.root, source.train.resolve(), source.val.resolve()):
+        if path.is_relative_to(target):
+            raise InputError(f"{target} holds {path}, which the build reads: give another --out")
+    if not any(target.iterdir()):
+        return
+    if not (target / DATASET_FILE).is_file():
+        raise InputError(f"{target} is not empty and not a built dataset: give another --out")
+    if not overwrite:
+        raise InputError(f"{target} is built already: --overwrite builds it again, --out DIR elsewhere")
+
+
+def _part(folder: str, annotations: Annotations, splits: Sequence[int], options: BuildOptions) -> _Part:
+    return _Part(folder, annotations, {split: membership(annotations, split, options) for split in splits})
+
+
+def _build_into(
+    staging: Path,
+    source: _Source,
+    splits: Sequence[int],
+    options: BuildOptions,
+    jobs: int | None,
+    advance: Advance,
+) -> tuple[_Part, _Part, int, list[str]]:
+    """Write everything into ``staging``; return the two parts, the number of masks, and the notes."""
+    advance("reading annotations", 0, 1)
+    oddities: Counter[str] = Counter()
+    with _threads(jobs) as pool:
+        train_bytes, val_bytes = read_bytes(source.train), read_bytes(source.val)
+        hashes = {
+            "train": pool.submit(sha256_bytes, train_bytes),
+            "val": pool.submit(sha256_bytes, val_bytes),
+        }
+        sizes = {"train": len(train_bytes), "val": len(val_bytes)}
+        val = _part(VAL, parse_annotations(val_bytes, source.val, segmentations=True), splits, options)
+        drawing = _start_drawing(val, options, staging, pool, oddities)
+        train = _part(
+            TRAIN, parse_annotations(train_bytes, source.train, segmentations=False), splits, options
+        )
+        del train_bytes, val_bytes
+        missing = _missing_images(source.root, (train, val), options)
+        drawn = _finish_drawing(drawing, advance)
+        advance("writing splits", 0, 1)
+        summaries = {split: _write_split(staging, split, train, val, drawn) for split in splits}
+        inputs = {
+            part: InputFile(path.name, sizes[part], hashes[part].result())
+            for part, path in (("train", source.train), ("val", source.val))
+        }
+    notes = _notes(train, val) + _mask_notes(val, oddities, drawn) + missing
+    manifest = DatasetManifest(
+        format="cocoad-dataset",
+        format_version=FORMAT_VERSION,
+        tool_version=__version__,
+        options=options,
+        inputs=inputs,
+        splits={str(split): summary for split, summary in summaries.items()},
+        notes=notes,
+    )
+    (staging / HINT_FILE).write_text(f"{source.root}\n", "utf-8")
+    (staging / DATASET_FILE).write_bytes(encode(manifest))
+    return train, val, len(drawn), notes
+
+
+@contextlib.contextmanager
+def _threads(jobs: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Threads suffice: hashing, filling, deflating and writing all let go of the interpreter."""
+    pool = ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0)))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _missing_images(root: Path, parts: Sequence[_Part], options: BuildOptions) -> list[str]:
+    """Look whether every image that a split uses is there; they are not opened."""
+    used = [
+        f"{part.folder}/{name}"
+        for part in parts
+        for name in part.annotations.file_names[_used_rows(part)].tolist()
+    ]
+    present = {f"{part.folder}/{name}" for part in parts for name in _listing(root / part.folder)}
+    missing = [path for path in used if path not in present and not (root / path).is_file()]
+    if not missing:
+        return []
+    if options.allow_missing_images:
+        return [f"{len(missing)} of {len(used)} images are missing"]
+    raise InputError(
+        f"{len(missing)} of {len(used)} images are missing, first {root / missing[0]}: {GET_COCO}, "
+        "or pass --allow-missing-images"
+    )
+
+
+def _listing(folder: Path) -> list[str]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_file()]
+    return []
+
+
+def _used_rows(part: _Part) -> Ids:
+    """Return the rows of images in any split: all members of val2017, those of train2017 if normal."""
+    used = np.zeros(len(part.annotations.image_ids), bool)
+    for members in part.members.values():
+        used |= members.member & ~members.anomalous if part.folder == TRAIN else members.member
+    return np.flatnonzero(used)
+
+
+def _start_drawing(
+    val: _Part, options: BuildOptions, staging: Path, pool: ThreadPoolExecutor, oddities: Counter[str]
+) -> list[Future[_DrawnMasks]]:
+    def draw(tasks: list[tuple[int, Ids]]) -> _DrawnMasks:
+        odd: Counter[str] = Counter()
+        drawn = {}
+        for split, rows in tasks:
+            row = int(val.annotations.annotation_rows[rows[0]])
+            drawn[split, row] = _draw_mask(val.annotations, split, row, rows, options, staging, odd)
+        with lock:
+            oddities.update(odd)
+        return drawn
+
+    lock = threading.Lock()
+    tasks = []
+    for split, members in val.members.items():
+        (staging / mask_path(split, 0)).parent.mkdir(parents=True)
+        tasks += [(split, rows) for rows in _by_image(val.annotations.annotation_rows, members.held_out)]
+    return [pool.submit(draw, tasks[at : at + _BATCH]) for at in range(0, len(tasks), _BATCH)]
+
+
+def _by_image(annotation_rows: Ids, chosen: NDArray[np.bool_]) -> list[Ids]:
+    """Group the chosen annotations by their image, in the order of the file within each."""
+    indices = np.flatnonzero(chosen)
+    if not indices.size:
+        return []
+    indices = indices[np.argsort(annotation_rows[indices], kind="stable")]
+    return np.split(indices, np.flatnonzero(np.diff(annotation_rows[indices])) + 1)
+
+
+def _draw_mask(
+    annotations: Annotations,
+    split: int,
+    row: int,
+    indices: Ids,
+    options: BuildOptions,
+    staging: Path,
+    oddities: Counter[str],
+) -> _Drawn:
+    """Draw and write the mask of image ``row`` from the annotations at ``indices``."""
+    height, width = int(annotations.heights[row]), int(annotations.widths[row])
+    image_id = int(annotations.image_ids[row])
+    assert annotations.segmentations is not None
+    parsed = []
+    for index in indices.tolist():
+        try:
+            parsed.append(parse_segmentation(annotations.segmentations[index], height, width, oddities))
+        except InputError as error:
+            ident = annotations.annotation_ids[index]
+            raise InputError(f"{annotations.name}: annotation {ident} of image {image_id}: {error}") from None
+    mask = rasterize(parsed, height, width, options.rasterizer)
+    write_mask_png(staging / mask_path(split, image_id), mask)
+    return _Drawn(mask_digest(mask), int(np.count_nonzero(mask)))
+
+
+def _finish_drawing(drawing: list[Future[_DrawnMasks]], advance: Advance) -> _DrawnMasks:
+    drawn: _DrawnMasks = {}
+    for done, future in enumerate(drawing):
+        advance("drawing masks", done, len(drawing))
+        drawn |= future.result()
+    return drawn
+
+
+def _write_split(staging: Path, split: int, train: _Part, val: _Part, drawn: _DrawnMasks) -> SplitSummary:
+    members = train.members[split]
+    manifest = SplitManifest(
+        format="cocoad-split",
+        format_version=FORMAT_VERSION,
+        split=split,
+        held_out=list(partition(split).held_out),
+        train=[TrainSample(*image) for image in _images(train, members.member & ~members.anomalous)],
+        test=_test_samples(split, val, drawn),
+    )
+    data = encode(manifest)
+    (staging / split_file(split)).write_bytes(data)
+    counts = _counts(train, val, split)
+    equal = counts == partition(split).official
+    return SplitSummary(
+        counts.train_normal, counts.test_normal, counts.test_anomalous, equal, sha256_bytes(data)
+    )
+
+
+def _images(part: _Part, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, str, int, int]]:
+    """Yield id, path, width and height of the chosen images, ascending by id."""
+    columns = part.annotations
+    names = (f"{part.folder}/{name}" for name in columns.file_names[chosen].tolist())
+    sizes = columns.widths[chosen].tolist(), columns.heights[chosen].tolist()
+    return zip(columns.image_ids[chosen].tolist(), names, *sizes, strict=True)
+
+
+def _test_samples(split: int, val: _Part, drawn: _DrawnMasks) -> list[TestSample]:
+    columns, members = val.annotations, val.members[split]
+    present: dict[int, tuple[int, ...]] = {}
+    for indices in _by_image(columns.annotation_rows, members.held_out):
+        held_out = np.unique(columns.annotation_category_ids[indices])
+        present[int(columns.annotation_rows[indices[0]])] = tuple(held_out.tolist())
+    samples = []
+    rows = np.flatnonzero(members.member).tolist()
+    for row, image in zip(rows, _images(val, members.member), strict=True):
+        mask = drawn.get((split, row))
+        if mask is None:
+            samples.append(TestSample(*image, label=0))
+        else:
+            path = mask_path(split, image[0])
+            samples.append(TestSample(*image, 1, path, mask.sha256, present[row], mask.pixels))
+    return samples
+
+
+def _counts(train: _Part, val: _Part, split: int) -> Counts:
+    in_train, in_val = train.members[split], val.members[split]
+    anomalous = int(in_val.anomalous.sum())
+    return Counts(
+        int((in_train.member & ~in_train.anomalous).sum()), int(in_val.member.sum()) - anomalous, anomalous
+    )
+
+
+def _notes(train: _Part, val: _Part) -> list[str]:
+    notes = [*train.annotations.oddities, *val.annotations.oddities]
+    shared = np.intersect1d(train.annotations.image_ids, val.annotations.image_ids).size
+    if shared:
+        notes.append(f"{shared} image ids are in both train2017 and val2017")
+    return notes
+
+
+def _mask_notes(val: _Part, oddities: Counter[str], drawn: _DrawnMasks) -> list[str]:
+    notes = [f"{val.annotations.name}: {n} {what}" for what, n in sorted(oddities.items()) if n]
+    empty = sum(mask.pixels == 0 for mask in drawn.values())
+    return [*notes, f"{empty} masks of anomalous images are empty"] if empty else notes
