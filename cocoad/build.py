@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from cocoad import __version__
 from cocoad.annotations import Annotations, Ids, parse_annotations, read_annotations, read_bytes
 from cocoad.build_report import BuildReport, compare, official_warnings
+from cocoad.draw import DrawnMasks, by_image, start_drawing
 from cocoad.errors import InputError
 from cocoad.files import sha256_bytes
 from cocoad.manifest import (
@@ -36,7 +36,6 @@ from cocoad.manifest import (
     mask_path,
     split_file,
 )
-from cocoad.masks import mask_digest, parse_segmentation, rasterize, write_mask_png
 from cocoad.partition import SPLITS, Counts, Membership, membership, partition
 from cocoad.staging import staged_directory
 
@@ -44,7 +43,6 @@ Advance: TypeAlias = Callable[[str, int, int], None]  # what is being done, how 
 
 TRAIN, VAL = "train2017", "val2017"
 GET_COCO = "get train2017, val2017 and annotations_trainval2017 from https://cocodataset.org/#download"
-_BATCH = 16  # masks a thread draws before it reports
 
 
 @dataclass(frozen=True)
@@ -63,17 +61,6 @@ class _Part:
     folder: str
     annotations: Annotations
     members: dict[int, Membership]
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """A mask that has been written: its digest (see `TestSample.mask_sha256`) and its anomalous pixels."""
-
-    sha256: str
-    pixels: int
-
-
-_DrawnMasks: TypeAlias = dict[tuple[int, int], _Drawn]  # by split and image row
 
 
 def build_dataset(
@@ -175,7 +162,6 @@ def _build_into(
 ) -> tuple[_Part, _Part, int, list[str]]:
     """Write everything into ``staging``; return the two parts, the number of masks, and the notes."""
     advance("reading annotations", 0, 1)
-    oddities: Counter[str] = Counter()
     with _threads(jobs) as pool:
         train_bytes, val_bytes = read_bytes(source.train), read_bytes(source.val)
         hashes = {
@@ -184,13 +170,13 @@ def _build_into(
         }
         sizes = {"train": len(train_bytes), "val": len(val_bytes)}
         val = _part(VAL, parse_annotations(val_bytes, source.val, segmentations=True), splits, options)
-        drawing = _start_drawing(val, options, staging, pool, oddities)
+        drawing = start_drawing(val.annotations, val.members, options.rasterizer, staging, pool)
         train = _part(
             TRAIN, parse_annotations(train_bytes, source.train, segmentations=False), splits, options
         )
         del train_bytes, val_bytes
         missing = _missing_images(source.root, (train, val), options)
-        drawn = _finish_drawing(drawing, advance)
+        drawn, oddities = _await(drawing, advance)
         advance("writing splits", 0, 1)
         summaries = {split: _write_split(staging, split, train, val, drawn) for split in splits}
         inputs = {
@@ -255,70 +241,20 @@ def _used_rows(part: _Part) -> Ids:
     return np.flatnonzero(used)
 
 
-def _start_drawing(
-    val: _Part, options: BuildOptions, staging: Path, pool: ThreadPoolExecutor, oddities: Counter[str]
-) -> list[Future[_DrawnMasks]]:
-    def draw(tasks: list[tuple[int, Ids]]) -> _DrawnMasks:
-        odd: Counter[str] = Counter()
-        drawn = {}
-        for split, rows in tasks:
-            row = int(val.annotations.annotation_rows[rows[0]])
-            drawn[split, row] = _draw_mask(val.annotations, split, row, rows, options, staging, odd)
-        with lock:
-            oddities.update(odd)
-        return drawn
-
-    lock = threading.Lock()
-    tasks = []
-    for split, members in val.members.items():
-        (staging / mask_path(split, 0)).parent.mkdir(parents=True)
-        tasks += [(split, rows) for rows in _by_image(val.annotations.annotation_rows, members.held_out)]
-    return [pool.submit(draw, tasks[at : at + _BATCH]) for at in range(0, len(tasks), _BATCH)]
-
-
-def _by_image(annotation_rows: Ids, chosen: NDArray[np.bool_]) -> list[Ids]:
-    """Group the chosen annotations by their image, in the order of the file within each."""
-    indices = np.flatnonzero(chosen)
-    if not indices.size:
-        return []
-    indices = indices[np.argsort(annotation_rows[indices], kind="stable")]
-    return np.split(indices, np.flatnonzero(np.diff(annotation_rows[indices])) + 1)
-
-
-def _draw_mask(
-    annotations: Annotations,
-    split: int,
-    row: int,
-    indices: Ids,
-    options: BuildOptions,
-    staging: Path,
-    oddities: Counter[str],
-) -> _Drawn:
-    """Draw and write the mask of image ``row`` from the annotations at ``indices``."""
-    height, width = int(annotations.heights[row]), int(annotations.widths[row])
-    image_id = int(annotations.image_ids[row])
-    assert annotations.segmentations is not None
-    parsed = []
-    for index in indices.tolist():
-        try:
-            parsed.append(parse_segmentation(annotations.segmentations[index], height, width, oddities))
-        except InputError as error:
-            ident = annotations.annotation_ids[index]
-            raise InputError(f"{annotations.name}: annotation {ident} of image {image_id}: {error}") from None
-    mask = rasterize(parsed, height, width, options.rasterizer)
-    write_mask_png(staging / mask_path(split, image_id), mask)
-    return _Drawn(mask_digest(mask), int(np.count_nonzero(mask)))
-
-
-def _finish_drawing(drawing: list[Future[_DrawnMasks]], advance: Advance) -> _DrawnMasks:
-    drawn: _DrawnMasks = {}
+def _await(
+    drawing: list[Future[tuple[DrawnMasks, Counter[str]]]], advance: Advance
+) -> tuple[DrawnMasks, Counter[str]]:
+    drawn: DrawnMasks = {}
+    oddities: Counter[str] = Counter()
     for done, future in enumerate(drawing):
         advance("drawing masks", done, len(drawing))
-        drawn |= future.result()
-    return drawn
+        masks, odd = future.result()
+        drawn |= masks
+        oddities += odd
+    return drawn, oddities
 
 
-def _write_split(staging: Path, split: int, train: _Part, val: _Part, drawn: _DrawnMasks) -> SplitSummary:
+def _write_split(staging: Path, split: int, train: _Part, val: _Part, drawn: DrawnMasks) -> SplitSummary:
     members = train.members[split]
     manifest = SplitManifest(
         format="cocoad-split",
@@ -345,10 +281,10 @@ def _images(part: _Part, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, str, 
     return zip(columns.image_ids[chosen].tolist(), names, *sizes, strict=True)
 
 
-def _test_samples(split: int, val: _Part, drawn: _DrawnMasks) -> list[TestSample]:
+def _test_samples(split: int, val: _Part, drawn: DrawnMasks) -> list[TestSample]:
     columns, members = val.annotations, val.members[split]
     present: dict[int, tuple[int, ...]] = {}
-    for indices in _by_image(columns.annotation_rows, members.held_out):
+    for indices in by_image(columns.annotation_rows, members.held_out):
         held_out = np.unique(columns.annotation_category_ids[indices])
         present[int(columns.annotation_rows[indices[0]])] = tuple(held_out.tolist())
     samples = []
@@ -379,7 +315,7 @@ def _notes(train: _Part, val: _Part) -> list[str]:
     return notes
 
 
-def _mask_notes(val: _Part, oddities: Counter[str], drawn: _DrawnMasks) -> list[str]:
+def _mask_notes(val: _Part, oddities: Counter[str], drawn: DrawnMasks) -> list[str]:
     notes = [f"{val.annotations.name}: {n} {what}" for what, n in sorted(oddities.items()) if n]
     empty = sum(mask.pixels == 0 for mask in drawn.values())
     return [*notes, f"{empty} masks of anomalous images are empty"] if empty else notes
