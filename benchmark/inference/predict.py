@@ -19,7 +19,7 @@ from cocoad.files import json_bytes, write_atomic
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 JSON_FILE = "predictions.json"
-HEAT = 0.55  # share of the colour where a map is highest
+HEAT = 0.7  # share of the colour where a map is highest
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def overlay(image: Image.Image, heat: npt.NDArray[np.floating]) -> bytes:
     height, width = pixels.shape[:2]
     resized = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1)
     colours = cv2.applyColorMap((255 * resized).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    share = HEAT * resized[..., None] ** 0.5
+    share = HEAT * resized[..., None]
     blended = (pixels * (1 - share) + colours * share).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(blended).save(buffer, "PNG")
