@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cocoad import __version__
 from cocoad.annotations import Annotations, Ids, parse_annotations, read_annotations, read_bytes
 from cocoad.build_report import BuildReport, compare, official_warnings
-from cocoad.draw import DrawnMasks, by_image, start_drawing
+from cocoad.draw import DrawnMask, by_image, drawing
 from cocoad.errors import InputError
 from cocoad.files import sha256_bytes
 from cocoad.manifest import (
@@ -83,7 +83,8 @@ def build_dataset(
         out: the directory to make; it appears whole or not at all.
         splits: which of 0 … 3, each once.
         train_annotations, val_annotations: other files than ``annotations/instances_*2017.json``.
-        jobs: threads beside the main one (default: one per processor); the result does not depend on it.
+        jobs: processes that draw masks (default: one per processor, at most 4), about 100 MB each; the result
+            does not depend on it.
         overwrite: replace a built dataset at ``out``.
         dry_run: only count.
         advance: is told of progress.
@@ -105,7 +106,9 @@ def build_dataset(
         target = out.resolve()
         _check_target(target, source, overwrite)
         with staged_directory(target) as staging:
-            train, val, masks, notes = _build_into(staging, source, splits, options, jobs, advance)
+            train, val, masks, notes = _build_into(
+                staging, source, splits, options, jobs or _processors(), advance
+            )
     report = compare({split: _counts(train, val, split) for split in splits})
     images = len(train.annotations.image_ids), len(val.annotations.image_ids)
     return BuildReport(
@@ -117,6 +120,10 @@ def build_dataset(
         notes=notes,
         warnings=official_warnings(report, options, images),
     )
+
+
+def _processors() -> int:
+    return min(4, len(os.sched_getaffinity(0)))  # with 4, reading train2017 is what takes longest
 
 
 def _find_source(coco_root: Path, train: Path | None, val: Path | None) -> _Source:
@@ -157,32 +164,30 @@ def _build_into(
     source: _Source,
     splits: Sequence[int],
     options: BuildOptions,
-    jobs: int | None,
+    jobs: int,
     advance: Advance,
 ) -> tuple[_Part, _Part, int, list[str]]:
     """Write everything into ``staging``; return the two parts, the number of masks, and the notes."""
     advance("reading annotations", 0, 1)
-    with _threads(jobs) as pool:
-        train_bytes, val_bytes = read_bytes(source.train), read_bytes(source.val)
-        hashes = {
-            "train": pool.submit(sha256_bytes, train_bytes),
-            "val": pool.submit(sha256_bytes, val_bytes),
-        }
-        sizes = {"train": len(train_bytes), "val": len(val_bytes)}
-        val = _part(VAL, parse_annotations(val_bytes, source.val, segmentations=True), splits, options)
-        drawing = start_drawing(val.annotations, val.members, options.rasterizer, staging, pool)
+    val_bytes = read_bytes(source.val)
+    val = _part(VAL, parse_annotations(val_bytes, source.val, segmentations=True), splits, options)
+    with (
+        drawing(val.annotations, val.members, options.rasterizer, staging, jobs) as masks,
+        _hasher() as hasher,
+    ):
+        train_bytes = read_bytes(source.train)
+        train_hash = hasher.submit(sha256_bytes, train_bytes)
         train = _part(
             TRAIN, parse_annotations(train_bytes, source.train, segmentations=False), splits, options
         )
-        del train_bytes, val_bytes
         missing = _missing_images(source.root, (train, val), options)
-        drawn, oddities = _await(drawing, advance)
-        advance("writing splits", 0, 1)
-        summaries = {split: _write_split(staging, split, train, val, drawn) for split in splits}
+        drawn, oddities = masks.finish(lambda done, total: advance("drawing masks", done, total))
         inputs = {
-            part: InputFile(path.name, sizes[part], hashes[part].result())
-            for part, path in (("train", source.train), ("val", source.val))
+            "train": InputFile(source.train.name, len(train_bytes), train_hash.result()),
+            "val": InputFile(source.val.name, len(val_bytes), sha256_bytes(val_bytes)),
         }
+    advance("writing splits", 0, 1)
+    summaries = {split: _write_split(staging, split, train, val, drawn) for split in splits}
     notes = _notes(train, val) + _mask_notes(val, oddities, drawn) + missing
     manifest = DatasetManifest(
         format="cocoad-dataset",
@@ -199,9 +204,9 @@ def _build_into(
 
 
 @contextlib.contextmanager
-def _threads(jobs: int | None) -> Iterator[ThreadPoolExecutor]:
-    """Threads suffice: hashing, filling, deflating and writing all let go of the interpreter."""
-    pool = ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0)))
+def _hasher() -> Iterator[ThreadPoolExecutor]:
+    """A thread for hashing, which lets go of the interpreter, beside parsing, which does not."""
+    pool = ThreadPoolExecutor(1)
     try:
         yield pool
     finally:
@@ -216,7 +221,7 @@ def _missing_images(root: Path, parts: Sequence[_Part], options: BuildOptions) -
         for name in part.annotations.file_names[_used_rows(part)].tolist()
     ]
     present = {f"{part.folder}/{name}" for part in parts for name in _listing(root / part.folder)}
-    missing = [path for path in used if path not in present and not (root / path).is_file()]
+    missing = [path for path in used if path not in present and not _is_nested_file(root, path)]
     if not missing:
         return []
     if options.allow_missing_images:
@@ -225,6 +230,11 @@ def _missing_images(root: Path, parts: Sequence[_Part], options: BuildOptions) -
         f"{len(missing)} of {len(used)} images are missing, first {root / missing[0]}: {GET_COCO}, "
         "or pass --allow-missing-images"
     )
+
+
+def _is_nested_file(root: Path, path: str) -> bool:
+    """Look for an image in a folder below its part's own, which `_listing` does not see."""
+    return path.count("/") > 1 and (root / path).is_file()
 
 
 def _listing(folder: Path) -> list[str]:
@@ -241,20 +251,9 @@ def _used_rows(part: _Part) -> Ids:
     return np.flatnonzero(used)
 
 
-def _await(
-    drawing: list[Future[tuple[DrawnMasks, Counter[str]]]], advance: Advance
-) -> tuple[DrawnMasks, Counter[str]]:
-    drawn: DrawnMasks = {}
-    oddities: Counter[str] = Counter()
-    for done, future in enumerate(drawing):
-        advance("drawing masks", done, len(drawing))
-        masks, odd = future.result()
-        drawn |= masks
-        oddities += odd
-    return drawn, oddities
-
-
-def _write_split(staging: Path, split: int, train: _Part, val: _Part, drawn: DrawnMasks) -> SplitSummary:
+def _write_split(
+    staging: Path, split: int, train: _Part, val: _Part, drawn: dict[tuple[int, int], DrawnMask]
+) -> SplitSummary:
     members = train.members[split]
     manifest = SplitManifest(
         format="cocoad-split",
@@ -281,7 +280,7 @@ def _images(part: _Part, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, str, 
     return zip(columns.image_ids[chosen].tolist(), names, *sizes, strict=True)
 
 
-def _test_samples(split: int, val: _Part, drawn: DrawnMasks) -> list[TestSample]:
+def _test_samples(split: int, val: _Part, drawn: dict[tuple[int, int], DrawnMask]) -> list[TestSample]:
     columns, members = val.annotations, val.members[split]
     present: dict[int, tuple[int, ...]] = {}
     for indices in by_image(columns.annotation_rows, members.held_out):
@@ -315,7 +314,7 @@ def _notes(train: _Part, val: _Part) -> list[str]:
     return notes
 
 
-def _mask_notes(val: _Part, oddities: Counter[str], drawn: DrawnMasks) -> list[str]:
+def _mask_notes(val: _Part, oddities: Counter[str], drawn: dict[tuple[int, int], DrawnMask]) -> list[str]:
     notes = [f"{val.annotations.name}: {n} {what}" for what, n in sorted(oddities.items()) if n]
     empty = sum(mask.pixels == 0 for mask in drawn.values())
     return [*notes, f"{empty} masks of anomalous images are empty"] if empty else notes

@@ -204,7 +204,7 @@ def mask_digest(mask: NDArray[Any]) -> str:
     Args:
         mask: (H, W), bool or 0 and anything else.
     """
-    return sha256_bytes(np.packbits(mask != 0).tobytes())
+    return sha256_bytes(np.packbits(mask).tobytes())
 
 
 def encode_mask_png(mask: NDArray[Any]) -> bytes:

@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cocoad.errors import InputError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_PATIENCE_S = 1.0
 
 
 @contextlib.contextmanager
@@ -45,12 +47,16 @@ def staged_directory(target: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _lock(path: Path, target: Path) -> Iterator[None]:
     """Hold an advisory lock; its file is gone afterwards."""
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
+            if time.monotonic() < deadline:  # helpers of a killed build hold it a moment longer
+                time.sleep(0.05)
+                continue
             raise InputError(
                 f"another build of {target} is running: wait for it, or give another --out"
             ) from None
