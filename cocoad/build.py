@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cocoad import __version__
 from cocoad.annotations import Annotations, Ids, parse_annotations, read_annotations, read_bytes
 from cocoad.build_report import BuildReport, compare, official_warnings
-from cocoad.draw import DrawnMask, by_image, drawing
+from cocoad.draw import DrawnMasks, by_image, drawing
 from cocoad.errors import InputError
 from cocoad.files import sha256_bytes
 from cocoad.manifest import (
@@ -96,6 +96,7 @@ def build_dataset(
     options = options or BuildOptions()
     source = _find_source(coco_root, train_annotations, val_annotations)
     masks = 0
+    jobs = jobs or _processors()
     if dry_run:
         train, val = (
             _part(folder, read_annotations(path, segmentations=False), splits, options)
@@ -106,9 +107,7 @@ def build_dataset(
         target = out.resolve()
         _check_target(target, source, overwrite)
         with staged_directory(target) as staging:
-            train, val, masks, notes = _build_into(
-                staging, source, splits, options, jobs or _processors(), advance
-            )
+            train, val, masks, notes = _build_into(staging, source, splits, options, jobs, advance)
     report = compare({split: _counts(train, val, split) for split in splits})
     images = len(train.annotations.image_ids), len(val.annotations.image_ids)
     return BuildReport(
@@ -251,9 +250,7 @@ def _used_rows(part: _Part) -> Ids:
     return np.flatnonzero(used)
 
 
-def _write_split(
-    staging: Path, split: int, train: _Part, val: _Part, drawn: dict[tuple[int, int], DrawnMask]
-) -> SplitSummary:
+def _write_split(staging: Path, split: int, train: _Part, val: _Part, drawn: DrawnMasks) -> SplitSummary:
     members = train.members[split]
     manifest = SplitManifest(
         format="cocoad-split",
@@ -280,7 +277,7 @@ def _images(part: _Part, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, str, 
     return zip(columns.image_ids[chosen].tolist(), names, *sizes, strict=True)
 
 
-def _test_samples(split: int, val: _Part, drawn: dict[tuple[int, int], DrawnMask]) -> list[TestSample]:
+def _test_samples(split: int, val: _Part, drawn: DrawnMasks) -> list[TestSample]:
     columns, members = val.annotations, val.members[split]
     present: dict[int, tuple[int, ...]] = {}
     for indices in by_image(columns.annotation_rows, members.held_out):
@@ -314,7 +311,7 @@ def _notes(train: _Part, val: _Part) -> list[str]:
     return notes
 
 
-def _mask_notes(val: _Part, oddities: Counter[str], drawn: dict[tuple[int, int], DrawnMask]) -> list[str]:
+def _mask_notes(val: _Part, oddities: Counter[str], drawn: DrawnMasks) -> list[str]:
     notes = [f"{val.annotations.name}: {n} {what}" for what, n in sorted(oddities.items()) if n]
     empty = sum(mask.pixels == 0 for mask in drawn.values())
     return [*notes, f"{empty} masks of anomalous images are empty"] if empty else notes

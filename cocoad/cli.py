@@ -63,9 +63,7 @@ def cocoad() -> None:
 )
 @click.option("--train-annotations", type=FILE, help="Instead of annotations/instances_train2017.json.")
 @click.option("--val-annotations", type=FILE, help="Instead of annotations/instances_val2017.json.")
-@click.option(
-    "--jobs", type=click.IntRange(1, 256), help="Processes.  [default: one per processor, at most 4]"
-)
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes.  [default: processors, at most 4]")
 @click.option("--allow-missing-images", is_flag=True, help="Build although images are not there.")
 @click.option("--overwrite", is_flag=True, help="Replace a dataset that was built before.")
 @click.option("--dry-run", is_flag=True, help="Only count.")

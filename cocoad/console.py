@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run_cli(command: click.Command) -> None:
-    """Run a click command; expected failures end in one line on stderr and their exit code, never a traceback."""
+    """Run a click command; expected failures end in one line on stderr and an exit code, no traceback."""
     try:
         code = command.main(standalone_mode=False)
     except CocoadError as error:
@@ -42,14 +43,16 @@ def run_cli(command: click.Command) -> None:
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
-def progress(quiet: bool = False) -> Progress:
-    """Return a rich progress display on stderr, which shows nothing when ``quiet`` or when stderr is no terminal."""
+def progress(quiet: bool = False, auto_refresh: bool = True) -> Progress:
+    """Return a rich progress display on stderr; it shows nothing if ``quiet`` or if stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+    return Progress(
+        *columns, console=console, disable=quiet or not console.is_terminal, auto_refresh=auto_refresh
+    )
 
 
 def show(*renderables: RenderableType) -> None:
@@ -70,11 +73,16 @@ def one_line(text: str) -> str:
 @contextlib.contextmanager
 def progress_callback(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function (what is being done, how much of it, of how much) that moves one bar of `progress`."""
-    with progress(quiet) as bar:
+    with progress(quiet, auto_refresh=False) as bar:  # no thread, so that work may fork
         task = bar.add_task("", total=None)
+        shown = 0.0
 
         def advance(what: str, done: int, total: int) -> None:
+            nonlocal shown
             bar.update(task, description=what, completed=done, total=total)
+            if done in (0, total) or time.monotonic() - shown > 0.1:
+                bar.refresh()
+                shown = time.monotonic()
 
         yield advance
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -32,6 +33,9 @@ class DrawnMask(msgspec.Struct, frozen=True):
     pixels: int
 
 
+DrawnMasks: TypeAlias = dict[tuple[int, int], DrawnMask]  # by split and image row
+
+
 class _Batch(msgspec.Struct):
     """What a helper reports: masks that it has drawn and what was odd about them, or why it could not."""
 
@@ -48,9 +52,7 @@ class Drawing:
         self._lines = lines
         self._batches = batches
 
-    def finish(
-        self, advance: Callable[[int, int], None]
-    ) -> tuple[dict[tuple[int, int], DrawnMask], Counter[str]]:
+    def finish(self, advance: Callable[[int, int], None]) -> tuple[DrawnMasks, Counter[str]]:
         """Wait for all masks; return them by split and image row, and what was odd but taken.
 
         Args:
@@ -60,7 +62,7 @@ class Drawing:
             InputError: an annotation cannot be drawn.
             OSError: a mask cannot be written.
         """
-        drawn: dict[tuple[int, int], DrawnMask] = {}
+        drawn: DrawnMasks = {}
         oddities: Counter[str] = Counter()
         for done, line in enumerate(self._lines):
             advance(done, self._batches)

@@ -20,15 +20,15 @@ HEIGHT, WIDTH = 480, 640
 
 
 def write_full_size(root: Path, seed: int = 0) -> None:
-    """Write ``annotations/instances_{train,val}2017.json`` below ``root``: about 470 MB, the same for a seed."""
+    """Write ``annotations/instances_{train,val}2017.json`` below ``root``: 450 MB, the same for a seed."""
     rng = np.random.default_rng(seed)
     outlines = [_outline(rng) for _ in range(4_000)]
     (root / "annotations").mkdir(parents=True, exist_ok=True)
     first_id = 1
-    for part, (images, annotated, annotations) in SIZES.items():
+    for part, (images, annotated, total) in SIZES.items():
         ids = np.arange(first_id, first_id + images)
         first_id += images
-        of = np.concatenate([ids[:annotated], rng.choice(ids[:annotated], annotations - annotated)])
+        of = np.concatenate([ids[:annotated], rng.choice(ids[:annotated], total - annotated)])
         with (root / "annotations" / f"instances_{part}2017.json").open("w") as stream:
             stream.write('{"info": {}, "licenses": [], "images": [')
             stream.writelines(_joined(_image(int(ident), part) for ident in ids))
@@ -45,7 +45,8 @@ def _joined(items: Iterator[str]) -> Iterator[str]:
 def _image(ident: int, part: str) -> str:
     name = f"{ident:012d}.jpg"
     return (
-        f'{{"license": 3, "file_name": "{name}", "coco_url": "http://images.cocodataset.org/{part}2017/{name}", '
+        f'{{"license": 3, "file_name": "{name}", '
+        f'"coco_url": "http://images.cocodataset.org/{part}2017/{name}", '
         f'"height": {HEIGHT}, "width": {WIDTH}, "date_captured": "2013-11-14 11:18:45", '
         f'"flickr_url": "http://farm9.staticflickr.com/8186/8119368305_4e622c8349_z.jpg", "id": {ident}}}'
     )

@@ -1,7 +1,7 @@
 """The straightforward builder: pycocotools' COCO class, one split after the other, OpenCV's PNG writer.
 
-Its output is the same as `cocoad build`'s but for the encoding of PNG files, whose pixels are equal. It serves
-as the measure of speed and, being written the obvious way, as a second opinion on the result.
+Its output is the same as `cocoad build`'s but for the encoding of PNG files, whose pixels are equal. It is
+the measure of speed and, being written the obvious way, as a second opinion on the result.
 
     python tests/performance/reference_builder.py COCO_ROOT OUT
 """
