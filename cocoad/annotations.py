@@ -25,6 +25,7 @@ from cocoad.partition import categories
 Ids: TypeAlias = NDArray[np.int64]
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=10**12 - 1)]  # a mask's file name has 12 digits
+_Side = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]  # so that a product of two fits 64 bits
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
@@ -66,8 +67,8 @@ class Annotations:
 class _Image(msgspec.Struct, gc=False):
     id: _Id
     file_name: str
-    width: int
-    height: int
+    width: _Side
+    height: _Side
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -228,7 +229,8 @@ def _check_image(path: Path, image: _Image) -> None:
         )
     if not _SAFE_NAME.fullmatch(image.file_name):
         try:
-            inside(path.parent, image.file_name)
+            if inside(path.parent, image.file_name) == path.parent:
+                raise InputError("it is the folder itself")
         except InputError:
             raise InputError(
                 f"{path}: image {image.id} has the unsafe file_name {image.file_name!r}: "

@@ -113,6 +113,65 @@ def build(
     click.echo(json_bytes(msgspec.to_builtins(report)).decode() if as_json else describe(report))
 
 
+@cocoad.command()
+@click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
+@click.option(
+    "--coco-root",
+    type=DIRECTORY,
+    help=f"Where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
+)
+@click.option("--deep", is_flag=True, help="Also recompute every label and mask from the annotations.")
+@click.option("--official", is_flag=True, help="Also demand the published counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def verify(dataset: Path, coco_root: Path | None, deep: bool, official: bool, as_json: bool) -> int:
+    """Prove that a built DATASET, or one in the official layout, is sound.
+
+    Exit code 0: sound; 1: something is wrong; 2: it could not be checked.
+    """
+    from cocoad import verify as verification
+    from cocoad.console import progress
+    from cocoad.files import json_bytes
+    from cocoad.verify.display import print_findings
+
+    with progress(quiet=as_json) as bars:
+        findings = verification.verify(
+            dataset, coco_root=coco_root, deep=deep, official=official, progress=bars
+        )
+    if as_json:
+        click.echo(json_bytes(verification.as_json(dataset, findings)), nl=False)
+    else:
+        print_findings(dataset, findings)
+    return verification.exit_code(findings)
+
+
+@cocoad.command()
+@click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
+@click.option(
+    "--layout",
+    type=click.Choice(["ader", "folder"]),
+    required=True,
+    help="ader: meta_20_K.json and masks; folder: as MVTec AD.",
+)
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    required=True,
+    help="Where to write (for ader: the COCO root, or a folder to merge into it).",
+)
+@click.option(
+    "--coco-root",
+    type=DIRECTORY,
+    help=f"Where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
+)
+def export(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> None:
+    """Write a built DATASET in a layout that other programs read."""
+    from cocoad.export import LAYOUTS
+    from cocoad.manifest import find_coco_root
+
+    for path in LAYOUTS[layout](dataset, find_coco_root(dataset, coco_root), out):
+        click.echo(path)
+
+
 def main() -> None:
     """Entry point of the ``cocoad`` command."""
     run_cli(cocoad)

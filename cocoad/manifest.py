@@ -173,7 +173,9 @@ def find_coco_root(directory: Path, given: Path | None = None) -> Path:
         if value:
             root = Path(value)
             if not root.is_dir():
-                raise InputError(f"the COCO root {root} (from {source}) is not a directory: give --coco-root DIR")
+                raise InputError(
+                    f"the COCO root {root} (from {source}) is not a directory: give --coco-root DIR"
+                )
             return root
     raise InputError(f"where is COCO? give --coco-root DIR or set ${COCO_ROOT_VARIABLE}")
 
@@ -187,4 +189,6 @@ def _decode(path: Path, kind: type[T]) -> T:
 
 def _check_version(path: Path, version: int) -> None:
     if version != FORMAT_VERSION:
-        raise InputError(f"{path}: format version {version}, this cocoad reads {FORMAT_VERSION}: build it again")
+        raise InputError(
+            f"{path}: format version {version}, this cocoad reads {FORMAT_VERSION}: build it again"
+        )

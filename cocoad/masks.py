@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import cv2
 import msgspec
@@ -33,7 +33,7 @@ NO_RINGS = "segmentations without any ring, which cover nothing"
 
 class _Runs(msgspec.Struct):
     size: tuple[int, int]
-    counts: str | list[int]
+    counts: str | list[Annotated[int, msgspec.Meta(ge=0, le=2**40)]]
 
 
 _decoder = msgspec.json.Decoder(list[list[float]] | _Runs)

@@ -27,7 +27,9 @@ def check_partition(view: DatasetView, findings: Findings) -> None:
         if split.held_out is not None and split.held_out != expected:
             findings.add("partition-wrong", split.where, detail=f"held out are {list(split.held_out)}")
         for samples in (split.train, split.test):
-            repeated = [ident for ident, times in Counter(sample.id for sample in samples).items() if times > 1]
+            repeated = [
+                ident for ident, times in Counter(sample.id for sample in samples).items() if times > 1
+            ]
             findings.add_all("sample-duplicate", split.where, repeated)
     _check_across_splits(view, findings)
 
@@ -171,7 +173,9 @@ def check_stray_files(view: DatasetView, findings: Findings) -> None:
     else:
         roots = [view.directory / OFFICIAL_MASKS.format(split=split.split) for split in view.splits]
     for root in roots:
-        found = (path.relative_to(view.directory).as_posix() for path in sorted(root.rglob("*")) if path.is_file())
+        found = (
+            path.relative_to(view.directory).as_posix() for path in sorted(root.rglob("*")) if path.is_file()
+        )
         findings.add_all("stray-file", "files", [name for name in found if name not in expected])
 
 
@@ -185,4 +189,6 @@ def check_official_counts(split: SplitView, findings: Findings) -> None:
         return
     only_test_pair = counts[0] == published[0] and sum(counts[1:]) == sum(published[1:])
     code = "counts-unconfirmed" if only_test_pair and not confirmed else "counts-not-official"
-    findings.add(code, split.where, detail=f"train normal, test normal, test anomalous {counts}, official {published}")
+    findings.add(
+        code, split.where, detail=f"train normal, test normal, test anomalous {counts}, official {published}"
+    )

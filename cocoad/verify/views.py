@@ -65,7 +65,9 @@ def read_view(directory: Path, findings: Findings) -> DatasetView:
         return _read_built(directory, findings)
     metas = [split for split in SPLITS if (directory / OFFICIAL_META.format(split=split)).is_file()]
     if metas:
-        return DatasetView(directory, None, [v for s in metas if (v := _read_official(directory, s, findings))])
+        return DatasetView(
+            directory, None, [v for s in metas if (v := _read_official(directory, s, findings))]
+        )
     raise InputError(
         f"{directory} holds neither {DATASET_FILE} nor {OFFICIAL_META.format(split='K')}: "
         "give the directory that `cocoad build` wrote, or a COCO root in the official layout"
@@ -120,7 +122,8 @@ def _read_official(directory: Path, split: int, findings: Findings) -> SplitView
 
 def _official_views(entries: list[dict[str, Any]]) -> list[SampleView]:
     return [
-        SampleView(int(Path(e["img_path"]).stem), e["img_path"], e["anomaly"], e["mask_path"] or None) for e in entries
+        SampleView(int(Path(e["img_path"]).stem), e["img_path"], e["anomaly"], e["mask_path"] or None)
+        for e in entries
     ]
 
 
@@ -131,7 +134,9 @@ def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> An
     except (ValueError, RecursionError) as error:
         findings.add("schema", path.name, detail=f"not JSON: {error}")
         return None
-    validator = jsonschema.Draft202012Validator(json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes()))
+    validator = jsonschema.Draft202012Validator(
+        json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes())
+    )
     error = next(validator.iter_errors(value), None)
     if error is not None:
         findings.add("schema", path.name, detail=f"at {error.json_path}: {error.message[:200]}")

@@ -1,0 +1,110 @@
+"""Recomputing a dataset from the annotations, image by image, without the builder: `cocoad verify --deep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cocoad.annotations import Annotations, read_annotations
+from cocoad.errors import InputError
+from cocoad.files import inside
+from cocoad.manifest import BuildOptions
+from cocoad.masks import rasterize, read_mask_png
+from cocoad.partition import partition
+from cocoad.verify.checks import Advance
+from cocoad.verify.findings import Findings
+from cocoad.verify.views import DatasetView, SampleView, SplitView
+
+INPUTS = {"train": "instances_train2017.json", "val": "instances_val2017.json"}
+
+
+def check_against_annotations(
+    view: DatasetView, coco_root: Path, findings: Findings, advance: Advance
+) -> None:
+    """Compare every sample, label, category and mask with what the annotations give by the rules of COCO-AD."""
+    options = view.manifest.options if view.manifest else BuildOptions()
+    train, val = (_Truth(_read(view, coco_root, part), options) for part in ("train", "val"))
+    for split in view.splits:
+        held_out = {category.id for category in partition(split.split).held_out}
+        wanted = {i for i in train.members() if not train.categories[i] & held_out}
+        _compare_members(split, "train", split.train, wanted, findings)
+        _compare_members(split, "test", split.test, val.members(), findings)
+        for sample in split.test:
+            if sample.id in val.categories:
+                _compare_sample(view, split, sample, val, held_out, findings)
+        advance()
+
+
+def _read(view: DatasetView, coco_root: Path, part: str) -> Annotations:
+    recorded = view.manifest.inputs.get(f"{part}_annotations") if view.manifest else None
+    name = recorded.name if recorded else INPUTS[part]
+    return read_annotations(coco_root / "annotations" / name, segmentations=part == "val")
+
+
+class _Truth:
+    """What an annotation file says of each image, under a build's options."""
+
+    def __init__(self, annotations: Annotations, options: BuildOptions) -> None:
+        self.annotations, self.options = annotations, options
+        self.sizes = {
+            int(i): (int(h), int(w))
+            for i, h, w in zip(annotations.image_ids, annotations.heights, annotations.widths, strict=True)
+        }
+        self.categories: dict[int, set[int]] = {ident: set() for ident in self.sizes}
+        self.rows: dict[int, list[int]] = {ident: [] for ident in self.sizes}
+        counted = ~annotations.annotation_is_crowd | (options.crowd == "include")
+        for row in np.flatnonzero(counted):
+            image = int(annotations.annotation_image_ids[row])
+            self.categories[image].add(int(annotations.annotation_category_ids[row]))
+            self.rows[image].append(int(row))
+
+    def members(self) -> set[int]:
+        """Return the ids of the images that are in the benchmark at all."""
+        return {i for i, found in self.categories.items() if found or self.options.unannotated == "normal"}
+
+    def mask(self, image: int, held_out: set[int]) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+        """Draw an image's mask, uint8 (H, W), 0 or 1."""
+        of = self.annotations.annotation_category_ids
+        outlines = self.annotations.segmentations or []
+        shapes = [outlines[row] for row in self.rows[image] if int(of[row]) in held_out]
+        return rasterize(shapes, *self.sizes[image], self.options.rasterizer)
+
+
+def _compare_members(
+    split: SplitView, part: str, samples: list[SampleView], wanted: set[int], findings: Findings
+) -> None:
+    listed = {sample.id for sample in samples}
+    findings.add_all("deep-sample-missing", f"{split.where} {part}", sorted(wanted - listed))
+    findings.add_all("deep-sample-extra", f"{split.where} {part}", sorted(listed - wanted))
+
+
+def _compare_sample(
+    view: DatasetView,
+    split: SplitView,
+    sample: SampleView,
+    val: _Truth,
+    held_out: set[int],
+    findings: Findings,
+) -> None:
+    present = val.categories[sample.id] & held_out
+    if sample.label != bool(present):
+        findings.add(
+            "deep-label", split.where, sample.id, f"it says {sample.label}, held out are {sorted(present)}"
+        )
+        return
+    if sample.categories is not None and set(sample.categories) != present:
+        findings.add(
+            "deep-categories", split.where, sample.id, f"it says {sample.categories}, not {sorted(present)}"
+        )
+    if sample.mask is None:
+        return
+    try:
+        stored = read_mask_png(inside(view.directory, sample.mask))
+    except InputError:
+        return  # check_masks has said so
+    truth = val.mask(sample.id, held_out) > 0
+    if stored.shape != truth.shape:
+        findings.add("deep-mask", split.where, sample.id, f"its size is {stored.shape}, not {truth.shape}")
+    elif differing := int((stored != truth).sum()):
+        findings.add("deep-mask", split.where, sample.id, f"{differing} pixels differ")
