@@ -11,18 +11,12 @@ from cocoad.console import run_cli
 
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
     "run": "Train and score a method on a dataset.",
-    "sweep": "Plan and run many methods, splits and seeds.",
     "score": "Score anomaly maps made by any code.",
     "predict": "Apply a trained run to images of your own.",
     "leaderboard": "Rank finished runs: terminal, CSV, Markdown or LaTeX.",
     "compare": "Say which of two runs is better, and on what.",
-    "report": "Write a self-contained HTML report of runs.",
     "runs": "List runs and their state.",
     "show": "Print one run.",
-    "methods": "List the methods there are.",
-    "dataset": "Say what a dataset directory holds.",
-    "cache": "Decode every image once into the pixel cache.",
-    "profile": "Measure a method's speed and memory on this machine.",
     "export": "Export a trained run for production.",
 }
 
@@ -42,7 +36,9 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:
     """Train, score and compare anomaly-detection methods on COCO-AD."""

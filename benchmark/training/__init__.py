@@ -1,1 +1,1 @@
-"""Training."""
+"""Training and scoring: a configuration in, a run directory out."""

@@ -1,0 +1,46 @@
+"""A dataset built by `cocoad build`: one split of COCO-AD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.datasets.samples import AnomalyDataset, Sample
+from cocoad.files import inside
+from cocoad.manifest import DATASET_FILE, TestSample, find_coco_root, read_dataset, read_split
+
+CLASS = "coco"
+SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's size classes, here of an image's whole anomalous area
+
+
+def is_built(path: Path) -> bool:
+    """Say whether ``path`` holds a built dataset."""
+    return (path / DATASET_FILE).is_file()
+
+
+def read_built(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset:
+    """Read a split; its hash is that of the split's file, which covers samples and masks.
+
+    Raises:
+        InputError: the split is absent or was changed, or COCO's images are not to be found.
+    """
+    manifest = read_split(path, split)
+    root = find_coco_root(path, coco_root)
+    names = {category.id: category.name for category in manifest.held_out}
+    train = tuple(Sample(_ident(s.image), inside(root, s.image), CLASS) for s in manifest.train)
+    test = tuple(_test_sample(path, root, sample, names) for sample in manifest.test)
+    digest = read_dataset(path).splits[str(split)].sha256
+    return AnomalyDataset("coco-ad", "built", split, digest, train, test)
+
+
+def _ident(image: str) -> str:
+    return str(Path(image).with_suffix(""))
+
+
+def _test_sample(path: Path, root: Path, sample: TestSample, names: dict[int, str]) -> Sample:
+    image = inside(root, sample.image)
+    if not sample.label or sample.mask is None:
+        return Sample(_ident(sample.image), image, CLASS)
+    pixels = sample.anomalous_pixels
+    size = "small" if pixels < SMALL else "medium" if pixels < MEDIUM else "large"
+    groups = (*(f"category:{names[ident]}" for ident in sample.categories), f"size:{size}")
+    return Sample(_ident(sample.image), image, CLASS, 1, inside(path, sample.mask), groups)

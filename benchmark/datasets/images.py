@@ -1,0 +1,32 @@
+"""The published input pipeline: PIL's antialiased bilinear resize to a square, the aspect not kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from cocoad.errors import InputError
+
+
+def load_image(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """Return an image as uint8 RGB (size, size, 3); raise InputError naming a file that cannot be read."""
+    return np.array(_open(path, "RGB", size))
+
+
+def load_mask(path: Path | None, size: int) -> npt.NDArray[np.bool_]:
+    """Return a mask as bool (size, size): resized bilinearly, then > 0.5; None is all normal."""
+    if path is None:
+        return np.zeros((size, size), np.bool_)
+    mask: npt.NDArray[np.bool_] = np.array(_open(path, "L", size)) > 127
+    return mask
+
+
+def _open(path: Path, mode: str, size: int) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            return image.convert(mode).resize((size, size), Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable image ({error})") from None
