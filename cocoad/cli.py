@@ -172,6 +172,20 @@ def export(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> Non
         click.echo(path)
 
 
+@cocoad.command()
+@click.argument("directory", type=DIRECTORY)
+@click.option("--train", type=click.IntRange(1, 100_000), default=240, show_default=True)
+@click.option("--val", type=click.IntRange(1, 100_000), default=80, show_default=True)
+@click.option("--size", type=click.IntRange(64, 2048), default=256, show_default=True, help="Pixels.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def sample(directory: Path, train: int, val: int, size: int, seed: int) -> None:
+    """Draw a small, licence-free COCO into DIRECTORY, to try things out."""
+    from cocoad.sample import draw_sample
+
+    draw_sample(directory, train=train, val=val, size=size, seed=seed)
+    click.echo(f"drew {train} train and {val} val images\nnext: cocoad build --coco-root {directory}")
+
+
 def main() -> None:
     """Entry point of the ``cocoad`` command."""
     run_cli(cocoad)

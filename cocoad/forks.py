@@ -7,6 +7,7 @@ interpreter over; two threads were measured slower than one, two processes twice
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -16,6 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cocoad.errors import ResourceError
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 _PIPE_BYTES = 1 << 20  # so that children need not wait while the parent is busy
 
 
@@ -34,9 +37,10 @@ def forked(streams: Sequence[Iterable[bytes]]) -> Iterator[Iterator[bytes]]:
             reading, writing = os.pipe()
             with contextlib.suppress(OSError):  # the system's limit for an unprivileged user is lower
                 fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            parent = os.getpid()
             child = os.fork()
             if child == 0:
-                _run_child(stream, writing)
+                _run_child(stream, writing, parent)
             os.close(writing)
             children[child] = reading
         yield _lines(children)
@@ -58,18 +62,17 @@ def _lines(children: dict[int, int]) -> Iterator[bytes]:
             raise ResourceError(f"a helper process {how}: out of memory? try --jobs 1")
 
 
-def _run_child(stream: Iterable[bytes], writing: int) -> None:
+def _run_child(stream: Iterable[bytes], writing: int, parent: int) -> None:
     """Never return: a child must not go on as a second parent."""
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for both
-        parent = os.getppid()
-        with open(writing, "wb", buffering=0) as pipe:
-            for line in stream:
-                if os.getppid() != parent:
-                    break
-                pipe.write(line)
-        status = 0
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:  # else it died before we could ask to die with it
+            with open(writing, "wb", buffering=0) as pipe:
+                for line in stream:
+                    pipe.write(line)
+            status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)
     finally:

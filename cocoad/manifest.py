@@ -40,7 +40,7 @@ class InputFile(msgspec.Struct, frozen=True):
 
 
 class BuildOptions(msgspec.Struct, frozen=True):
-    """The choices that change what is built (speed options such as ``--jobs`` do not, and are not recorded)."""
+    """The choices that change what is built; others, such as ``--jobs``, are not recorded."""
 
     rasterizer: Rasterizer = "ader"
     unannotated: Literal["exclude", "normal"] = "exclude"
@@ -133,7 +133,8 @@ def read_dataset(directory: Path) -> DatasetManifest:
     path = directory / DATASET_FILE
     if not path.is_file():
         raise InputError(
-            f"{directory} is not a built dataset (no {DATASET_FILE}): build one with `cocoad build --coco-root DIR`"
+            f"{directory} is not a built dataset (no {DATASET_FILE}): "
+            "build one with `cocoad build --coco-root DIR`"
         )
     manifest = _decode(path, DatasetManifest)
     _check_version(path, manifest.format_version)
@@ -141,7 +142,7 @@ def read_dataset(directory: Path) -> DatasetManifest:
 
 
 def read_split(directory: Path, split: int) -> SplitManifest:
-    """Read ``split_K.json`` of a built dataset and check that it is the file that ``dataset.json`` describes."""
+    """Read ``split_K.json`` of a built dataset, which must be the file that ``dataset.json`` describes."""
     dataset = read_dataset(directory)
     summary = dataset.splits.get(str(split))
     if summary is None:

@@ -6,23 +6,17 @@ demo=${1:-demo}
 mkdir -p "$demo"
 cd "$demo"
 
-step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+step() { printf '\n$ %s\n' "$*"; "$@"; }
 
 [ -d coco ] || step cocoad sample coco
 [ -d coco-ad ] || step cocoad build --coco-root coco
 step cocoad verify --deep
-step cocoad stats --figure stats.png
-step cocoad show --split 0 --out sheet.png
 
 small="--split 0 --weights offline --backbone tf_efficientnet_lite0 --image-size 128"
-step bench run --method mean-image $small --no-cache
-step bench run --method invad-lite $small --preset fast
-step bench run --method padim $small
+step bench run --method invad-lite $small --epochs 1 --batch-size 16 --out one-epoch
+step bench run --method invad-lite $small --epochs 20 --batch-size 16
 
 step bench leaderboard runs
 bench leaderboard runs --format csv --out leaderboard.csv
-step bench report runs --out report
 
-printf '\nEverything is in %s:\n' "$(pwd)"
-printf '  %-18s %s\n' coco/ "the drawn COCO" coco-ad/ "the dataset built from it" sheet.png "masks to look at" \
-  stats.png "what is in it" runs/ "one folder per run" leaderboard.csv "the ranking" report/index.html "open me"
+printf '\nEverything is in %s: coco (drawn), coco-ad (built), runs, leaderboard.csv\n' "$(pwd)"

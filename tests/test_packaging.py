@@ -36,7 +36,11 @@ def test_a_wheel_holds_the_splits_the_schemas_and_the_data_files(tmp_path: Path)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", str(target), str(source)], check=True)
     tracked = subprocess.run(
-        ["git", "ls-files", "cocoad", "benchmark", "splits"], cwd=source, check=True, capture_output=True, text=True
+        ["git", "ls-files", "cocoad", "benchmark", "splits"],
+        cwd=source,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split()
     installed = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
     wanted = {name if not name.startswith("splits/") else f"cocoad/{name}" for name in tracked}

@@ -45,8 +45,6 @@ def load_dataset(
         return dataset
     if unknown := set(classes) - set(dataset.classes):
         raise InputError(f"{path} has no class {sorted(unknown)}: it has {', '.join(dataset.classes)}")
-    chosen = {
-        part: tuple(sample for sample in getattr(dataset, part) if sample.class_name in classes)
-        for part in ("train", "test")
-    }
-    return replace(dataset, **chosen)
+    train = tuple(sample for sample in dataset.train if sample.class_name in classes)
+    test = tuple(sample for sample in dataset.test if sample.class_name in classes)
+    return replace(dataset, train=train, test=test)

@@ -25,6 +25,7 @@ def read_folder(path: Path) -> AnomalyDataset:
     Raises:
         InputError: a class without training or test images, or anomalous images without masks (all are counted).
     """
+    path = path.resolve()
     folders = _class_folders(path)
     train = tuple(sample for folder in folders for sample in _train(path, folder))
     problems: list[str] = []
@@ -37,7 +38,7 @@ def read_folder(path: Path) -> AnomalyDataset:
         for part, samples in (("train/good", train), ("test", test)):
             if not any(sample.class_name == folder.name for sample in samples):
                 raise InputError(f"{folder}: no images in {part}")
-    return AnomalyDataset(path.resolve().name, "folder", None, _hash(path, train + test), train, test)
+    return AnomalyDataset(path.name, "folder", None, _hash(train + test), train, test)
 
 
 def _class_folders(path: Path) -> list[Path]:
@@ -45,7 +46,7 @@ def _class_folders(path: Path) -> list[Path]:
         return (folder / "train" / GOOD).is_dir() and (folder / "test").is_dir()
 
     if is_class(path):
-        return [path.resolve()]
+        return [path]
     return sorted(folder for folder in path.iterdir() if folder.is_dir() and is_class(folder))
 
 
@@ -81,7 +82,7 @@ def _test(root: Path, folder: Path, problems: list[str]) -> Iterator[Sample]:
             yield Sample(ident, image, folder.name, 1, mask, (f"defect:{defect.name}",))
 
 
-def _hash(root: Path, samples: tuple[Sample, ...]) -> str:
+def _hash(samples: tuple[Sample, ...]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
         for file in (sample.image, sample.mask):

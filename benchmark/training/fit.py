@@ -78,7 +78,8 @@ def _descend(
     optimizer = _optimizer(parameters, recipe)
     dtype = AUTOCAST.get(recipe.precision)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
-    log, seen, started = [], 0, time.perf_counter()
+    log: list[tuple[object, ...]] = []
+    seen, started = 0, time.perf_counter()
     decay_epoch = int(recipe.epochs * recipe.decay_at)
     method.train()
     for epoch in range(recipe.epochs):

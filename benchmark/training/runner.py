@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import time
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,7 +217,7 @@ def _record(
     )
 
 
-def _defined(by_protocol: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+def _defined(by_protocol: Mapping[Any, dict[str, float]]) -> dict[str, dict[str, float | None]]:
     return {
         protocol: {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
         for protocol, metrics in by_protocol.items()
@@ -228,4 +229,4 @@ def _gmacs(method: Method, size: int, device: torch.device) -> float:
     """Return 1e9 multiply–accumulates of scoring one image (a multiply and an add are two FLOPs)."""
     with FlopCounterMode(display=False) as counter:
         method.anomaly_maps(torch.zeros(1, 3, size, size, device=device))
-    return counter.get_total_flops() / 2e9
+    return float(counter.get_total_flops()) / 2e9

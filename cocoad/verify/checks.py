@@ -47,7 +47,8 @@ def _check_across_splits(view: DatasetView, findings: Findings) -> None:
         anomalous = {sample.id for split in view.splits for sample in split.test if sample.label}
         findings.add_all("never-held-out", "test", sorted(common - anomalous))
         trains = [{sample.id for sample in split.train} for split in view.splits]
-        findings.add_all("never-held-out", "train", sorted(set.intersection(*trains)))
+        everywhere: set[int] = set.intersection(*trains)
+        findings.add_all("never-held-out", "train", sorted(everywhere))
 
 
 def check_labels(split: SplitView, findings: Findings) -> None:
@@ -75,7 +76,7 @@ def _contradictions(sample: SampleView, held_out: set[int]) -> Iterable[str]:
 
 def check_images(view: DatasetView, coco_root: Path, findings: Findings, advance: Advance) -> None:
     """Every image is there, readable, and of the recorded size (headers only are read)."""
-    samples = {sample.image: sample for split in view.splits for sample in (*split.train, *split.test)}
+    samples = {(s.image, s.width, s.height): s for split in view.splits for s in (*split.train, *split.test)}
     allowed = view.manifest is not None and view.manifest.options.allow_missing_images
 
     def check(sample: SampleView) -> tuple[str, str] | None:

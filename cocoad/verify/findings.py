@@ -33,9 +33,9 @@ RULES = (
     Rule("never-held-out", "error", "an annotated image is normal in all four splits", REBUILD),
     Rule("label-contradicts", "error", "label, mask and held-out categories do not agree", REBUILD),
     Rule("path-unsafe", "error", "a path is absolute or leaves its root", REBUILD),
-    Rule("image-missing", "error", "an image is not under the COCO root", "download COCO's images again, or check --coco-root"),
+    Rule("image-missing", "error", "an image is not under the COCO root", "download it again, or check --coco-root"),
     Rule("image-unreadable", "error", "an image's header cannot be read", "download that image again"),
-    Rule("image-size", "error", "an image is not of the size that COCO's annotations give", "download that image again"),
+    Rule("image-size", "error", "an image is not of the size in the annotations", "download that image again"),
     Rule("mask-missing", "error", "a mask is not there", REBUILD),
     Rule("mask-unreadable", "error", "a mask is no readable PNG", REBUILD),
     Rule("mask-not-bilevel", "error", "a mask has values other than 0 and 255", REBUILD),
@@ -53,7 +53,12 @@ RULES = (
     Rule("deep-label", "error", "a label is not what the annotations give", REBUILD),
     Rule("deep-categories", "error", "the held-out categories are not what the annotations give", REBUILD),
     Rule("deep-mask", "error", "a mask is not what the annotations give", REBUILD),
-    Rule("counts-not-official", "error", "the counts are not COCO-AD's official ones", "build from the whole of COCO 2017 with default options"),
+    Rule(
+        "counts-not-official",
+        "error",
+        "the counts are not COCO-AD's official ones",
+        "build from the whole of COCO 2017 with default options",
+    ),
     Rule(
         "counts-unconfirmed",
         "warning",
@@ -92,7 +97,9 @@ class Findings:
         if ident is not None:
             finding.ids.append(ident)
 
-    def add_all(self, code: str, where: str, idents: Iterable[int | str], detail: str = "") -> None:
+    def add_all(
+        self, code: str, where: str, idents: Iterable[int | str] | Iterable[int], detail: str = ""
+    ) -> None:
         """Note ``code`` for each of ``idents``."""
         for ident in idents:
             self.add(code, where, ident, detail)

@@ -137,8 +137,8 @@ def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> An
     validator = jsonschema.Draft202012Validator(
         json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes())
     )
-    error = next(validator.iter_errors(value), None)
-    if error is not None:
-        findings.add("schema", path.name, detail=f"at {error.json_path}: {error.message[:200]}")
+    broken = next(validator.iter_errors(value), None)
+    if broken is not None:
+        findings.add("schema", path.name, detail=f"at {broken.json_path}: {broken.message[:200]}")
         return None
     return msgspec.convert(value, type=kind)

@@ -50,9 +50,7 @@ bitmaps = st.builds(
 @pytest.mark.parametrize("split", [0, 1, 2, 3])
 @pytest.mark.parametrize("rasterizer", ["ader", "coco"])
 def test_masks_of_real_annotations_equal_the_golden_ones(shared: Path, split: int, rasterizer: Any) -> None:
-    golden = json.loads((shared / "golden" / "coco_mini_expected.json").read_text())["splits"][str(split)][
-        "masks"
-    ]
+    golden = json.loads((shared / "golden" / "coco_mini_expected.json").read_text())
     path = shared / "data" / "coco-mini" / "annotations" / "instances_val2017.json"
     found = read_annotations(path, segmentations=True)
     held_out = np.isin(found.annotation_category_ids, [category.id for category in partition(split).held_out])

@@ -1,9 +1,13 @@
-"""Annotation files of COCO 2017's full size, drawn at random and written fast; there are no images."""
+"""Annotation files of COCO 2017's full size, drawn at random and written fast; there are no images.
+
+python tests/performance/full_size.py COCO_ROOT
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,3 +90,7 @@ def _ring(rng: np.random.Generator) -> list[float]:
     y = np.clip(rng.uniform(0, HEIGHT) + radius * np.sin(angles), 0, HEIGHT)
     ring: list[float] = np.round(np.stack([x, y], 1), 2).ravel().tolist()
     return ring
+
+
+if __name__ == "__main__":
+    write_full_size(Path(sys.argv[1]))

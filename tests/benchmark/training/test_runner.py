@@ -1,0 +1,106 @@
+"""A run from a folder of images to its record, on a network small enough for a laptop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmark.cli.run import command
+from benchmark.outputs import read_previews, read_scores
+from benchmark.record import Record, read_record, read_status
+from cocoad.errors import InputError
+
+SIZE = 64
+RUN = ["--method", "invad-lite", "--backbone", "resnet18", "--weights", "random", "--epochs", "2"]
+SMALL = ["--batch-size", "4", "--image-size", str(SIZE), "--workers", "0", "--device", "cpu"]
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> Path:
+    """A folder dataset: eight noisy tiles to train on, three good and three with a bright square to test on."""
+    root, random = tmp_path / "tiles", np.random.default_rng(0)
+
+    def draw(path: Path, pixels: np.ndarray) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+    for index in range(14):
+        pixels, mask = random.integers(90, 120, (SIZE, SIZE, 3)), np.zeros((SIZE, SIZE))
+        if index < 8:
+            draw(root / "train" / "good" / f"{index}.png", pixels)
+        elif index < 11:
+            draw(root / "test" / "good" / f"{index}.png", pixels)
+        else:
+            pixels[16:40, 16:40], mask[16:40, 16:40] = 250, 255
+            draw(root / "test" / "square" / f"{index}.png", pixels)
+            draw(root / "ground_truth" / "square" / f"{index}_mask.png", mask)
+    return root
+
+
+def run(dataset: Path, out: Path, *more: str) -> Path:
+    arguments = [*RUN, *SMALL, "--dataset", str(dataset), "--out", str(out), *more]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "next: bench leaderboard" in result.output
+    return next(out.iterdir())
+
+
+def timeless(record: Record) -> tuple[object, ...]:
+    return record.metrics, record.per_group, record.dataset, record.method
+
+
+def test_a_run_leaves_a_signed_record_with_both_protocols_scores_and_previews(
+    tiles: Path, tmp_path: Path
+) -> None:
+    directory = run(tiles, tmp_path / "runs")
+    record = read_record(directory)
+    assert directory.name == "invad-lite_tiles_seed-42"
+    assert set(record.metrics) == {"ader", "exact"}
+    assert (record.dataset.train_normal, record.dataset.test_normal, record.dataset.test_anomalous) == (
+        8,
+        3,
+        3,
+    )
+    assert "defect:square" in record.per_group
+    assert [score.label for score in read_scores(directory)] == [0, 0, 0, 1, 1, 1]
+    assert read_previews(directory).masks.any(axis=(1, 2)).tolist() == [False] * 3 + [True] * 3
+    status = read_status(directory)
+    assert status is not None
+    assert status.state == "finished"
+
+
+def test_the_same_seed_gives_the_same_weights_and_metrics_bit_for_bit(tiles: Path, tmp_path: Path) -> None:
+    first, second = run(tiles, tmp_path / "a"), run(tiles, tmp_path / "b")
+    assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
+    assert timeless(read_record(first)) == timeless(read_record(second))
+
+
+def test_a_finished_run_is_kept_and_another_configuration_does_not_overwrite_it(
+    tiles: Path, tmp_path: Path
+) -> None:
+    directory = run(tiles, tmp_path / "runs")
+    before = (directory / "result.json").read_bytes()
+    run(tiles, tmp_path / "runs")
+    assert (directory / "result.json").read_bytes() == before
+    with pytest.raises(InputError, match="another configuration"):
+        run(tiles, tmp_path / "runs", "--learning-rate", "0.5")
+
+
+def test_too_few_images_for_a_batch_are_said_and_the_run_is_marked_failed(
+    tiles: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="8 training images do not fill a batch of 9"):
+        run(tiles, tmp_path / "runs", "--batch-size", "9")
+    status = read_status(next((tmp_path / "runs").iterdir()))
+    assert status is not None
+    assert status.state == "failed"
+
+
+def test_an_anomalous_image_without_a_mask_is_named(tiles: Path, tmp_path: Path) -> None:
+    (tiles / "ground_truth" / "square" / "12_mask.png").unlink()
+    with pytest.raises(InputError, match="without a mask in ground_truth: test/square/12"):
+        run(tiles, tmp_path / "runs")
