@@ -38,18 +38,21 @@ def draw_sample(directory: Path, *, train: int = 240, val: int = 80, size: int =
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "annotations").mkdir(parents=True)
-    for part, images in (("train2017", train), ("val2017", val)):
+    for part, first, images in (("train2017", 1, train), ("val2017", train + 1, val)):
         random = np.random.default_rng((seed, train, val, len(part)))
-        instances = _draw_part(partial / part, images, size, random)
+        instances = _draw_part(partial / part, first, images, size, random)
         (partial / "annotations" / f"instances_{part}.json").write_bytes(json_bytes(instances))
     if directory.exists():
         directory.rmdir()
     partial.rename(directory)
 
 
-def _draw_part(folder: Path, images: int, size: int, random: np.random.Generator) -> dict[str, Any]:
+def _draw_part(
+    folder: Path, first: int, images: int, size: int, random: np.random.Generator
+) -> dict[str, Any]:
     folder.mkdir()
-    rows, annotations = [], []
+    rows: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for index in range(images):
         width, height = (int(side) for side in random.integers(size * 3 // 4, size + 1, 2))
         canvas = _background(height, width, random)
@@ -58,12 +61,14 @@ def _draw_part(folder: Path, images: int, size: int, random: np.random.Generator
         for _ in range(objects):
             category = held_out[int(random.integers(len(held_out)))].id
             ring = _draw_object(canvas, category, random)
-            annotations.append(_annotation(len(annotations) + 1, index + 1, category, ring, height, width))
+            annotations.append(
+                _annotation(len(annotations) + 1, first + index, category, ring, height, width)
+            )
         if index % GRAY_EVERY == GRAY_EVERY - 1:
-            canvas = cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)
-        name = f"{index + 1:012d}.jpg"
+            canvas[:] = canvas.mean(axis=2, keepdims=True).astype(np.uint8)
+        name = f"{first + index:012d}.jpg"
         cv2.imwrite(str(folder / name), canvas, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        rows.append({"id": index + 1, "file_name": name, "width": width, "height": height})
+        rows.append({"id": first + index, "file_name": name, "width": width, "height": height})
     named = [{"id": category.id, "name": category.name} for category in categories()]
     return {"info": {}, "licenses": [], "images": rows, "annotations": annotations, "categories": named}
 
@@ -88,7 +93,7 @@ def _draw_object(canvas: Pixels, category: int, random: np.random.Generator) -> 
     angles = np.linspace(0, 2 * np.pi, 2 * corners, endpoint=False) + random.uniform(0, 0.5)
     reach = radius * np.where(np.arange(2 * corners) % 2, spikes, 1.0)
     points = centre + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
-    outline = np.clip(points, 0, (width - 1, height - 1)).astype(np.int32)
+    outline: npt.NDArray[np.int32] = np.clip(points, 0, (width - 1, height - 1)).astype(np.int32)
     inside = np.zeros((height, width), np.uint8)
     cv2.fillPoly(inside, [outline], 1)
     canvas[inside > 0] = _texture(height, width, category, random)[inside > 0]
