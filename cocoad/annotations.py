@@ -175,9 +175,8 @@ def _columns(
     annotation_ids = _column(annotations, "id")
     _check_unique(path, "annotation", annotation_ids)
     category_ids = _column(annotations, "category_id")
-    _check_known(path, "category", category_ids, np.array([c.id for c in categories()]), annotation_ids)
-    annotated = _column(annotations, "image_id")
-    _check_known(path, "image", annotated, image_ids, annotation_ids)
+    _rows(path, "category", category_ids, np.array([c.id for c in categories()]), annotation_ids)
+    rows = _rows(path, "image", _column(annotations, "image_id"), image_ids, annotation_ids)
     return Annotations(
         name=path.name,
         image_ids=image_ids,
@@ -185,7 +184,7 @@ def _columns(
         heights=_column(images, "height"),
         file_names=np.array([image.file_name for image in images], dtype=object),
         annotation_ids=annotation_ids,
-        annotation_rows=np.searchsorted(image_ids, annotated).astype(np.int64),
+        annotation_rows=rows,
         annotation_category_ids=category_ids,
         annotation_is_crowd=_column(annotations, "iscrowd").astype(bool),
         annotation_areas=np.fromiter(map(attrgetter("area"), annotations), np.float64, len(annotations)),
@@ -205,18 +204,18 @@ def _check_unique(path: Path, what: str, ids: Ids) -> None:
         raise InputError(f"{path}: {what} id {repeated[0]} occurs more than once")
 
 
-def _check_known(path: Path, what: str, ids: Ids, known: Ids, annotation_ids: Ids) -> None:
-    """Raise when an annotation is of an image or category that the file does not list (``known`` ascends)."""
-    if not ids.size:
-        return
-    at = np.minimum(np.searchsorted(known, ids), max(len(known) - 1, 0))
-    unknown = np.flatnonzero(known[at] != ids) if known.size else np.arange(ids.size)
+def _rows(path: Path, what: str, ids: Ids, known: Ids, annotation_ids: Ids) -> Ids:
+    """Return where in ``known``, which ascends, each annotation's image or category stands; all must be there."""
+    rows = np.searchsorted(known, ids).astype(np.int64)
+    padded = np.append(known, -1)  # for ids beyond the last; none is negative
+    unknown = np.flatnonzero(padded[rows] != ids)
     if unknown.size:
         first = unknown[0]
         raise InputError(
             f"{path}: {unknown.size} annotations are of an unknown {what}, "
             f"first annotation {annotation_ids[first]} of {what} {ids[first]}"
         )
+    return rows
 
 
 def _check_image(path: Path, image: _Image) -> None:

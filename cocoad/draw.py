@@ -125,7 +125,7 @@ def _draw_batch(
             row = int(val.annotation_rows[indices[0]])
             mask = _draw_mask(val, row, indices, rasterizer, oddities)
             write_mask_png(directory / mask_path(split, int(val.image_ids[row])), mask)
-            masks.append(DrawnMask(split, row, mask_digest(mask), int(np.count_nonzero(mask))))
+            masks.append(DrawnMask(split, row, mask_digest(mask), int(np.count_nonzero(mask.view(np.bool_)))))
     except InputError as error:
         return _Batch(input_error=str(error))
     except OSError as error:

@@ -1,14 +1,14 @@
 """The builder beside the straightforward one on annotations of COCO's full size: time, memory, and the same result.
 
 ``COCOAD_BENCH_DIR`` says where to work (default: pytest's temporary directory; 1.2 GB); files on a slow disk take
-longer to make than everything else together. ``COCOAD_BENCH_ROUNDS`` is how often the two take turns (default 3).
+longer to make than everything else together. ``COCOAD_BENCH_ROUNDS`` is how often the two take turns (default 3);
+the fastest turn of each counts, being the least disturbed by other work on the machine. Needs 2 processors.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -68,8 +68,8 @@ def test_building_is_8_times_as_fast_as_the_straightforward_way_in_1_gb(tmp_path
         theirs.append(run(sys.executable, HERE / "reference_builder.py", root, work / f"theirs{number}"))
     for name, figures in (("cocoad build", ours), ("pycocotools", theirs)):
         print(f"\n{name}: seconds {[round(s, 1) for s, _ in figures]}, MB {[round(mb) for _, mb in figures]}")
-    ratio = statistics.median(s for s, _ in theirs) / statistics.median(s for s, _ in ours)
-    print(f"ratio of the medians: {ratio:.1f}")
+    ratio = min(s for s, _ in theirs) / min(s for s, _ in ours)
+    print(f"ratio of the fastest: {ratio:.1f}")
     assert_same(work / "ours0", work / "theirs0")
     shutil.rmtree(work)
     assert ratio >= 8
