@@ -5,28 +5,37 @@ The resolved configuration is written to the run directory as ``config.yaml``; `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from cocoad.errors import InputError
 
 Preset = Literal["paper", "fast"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a method is trained. A method that fits in one pass uses ``batch_size`` and ``precision`` only."""
 
-    epochs: int = 100
-    batch_size: int = 32  # over all processes
+    epochs: AtLeastOne = 100
+    batch_size: AtLeastOne = 32  # over all processes
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 1e-3  # at ``learning_rate_batch`` images a step, else at any batch size
-    learning_rate_batch: int | None = None  # scale the rate by batch_size / learning_rate_batch
+    learning_rate: Positive = 1e-3  # at ``learning_rate_batch`` images a step, else at any batch size
+    learning_rate_batch: AtLeastOne | None = None  # scale the rate by batch_size / learning_rate_batch
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
-    gradient_clip_norm: float | None = 5.0
-    decay_at: float = 0.8  # fraction of the epochs after which the rate is multiplied by decay_factor
+    gradient_clip_norm: Positive | None = 5.0
+    decay_at: Fraction = 0.8  # fraction of the epochs after which the rate is multiplied by decay_factor
     decay_factor: float = 0.1
     drop_last: bool = True
     precision: Precision = "32-true"
@@ -49,7 +58,7 @@ class RunConfig:
     layout: str | None = None  # None: recognise it
     classes: tuple[str, ...] = ()  # empty: all
     coco_root: Path | None = None
-    image_size: int = 256  # pixels, square
+    image_size: Side = 256  # pixels, square
     backbone: str | None = None  # None: the method's own
     weights: str = "imagenet"  # imagenet, offline, random or a file's path
     method_options: dict[str, Any] = field(default_factory=dict)
@@ -59,10 +68,74 @@ class RunConfig:
     deterministic: bool = True
     device: str = "auto"  # auto, cpu, cuda
     compile: bool = False
-    workers: int | None = None  # loader processes; None: by the number of cores
-    cache: Path | None = None  # folder of pixel caches; None: beside the user's caches
-    use_cache: bool = True
     checkpoint: Path | None = None  # start from these weights
     eval_only: bool = False
     save_maps: bool = False
-    checkpoint_every_s: float = 300.0  # seconds between mid-epoch checkpoints (every epoch's end has one too)
+    tensorboard: bool = False
+    workers: int | None = None  # loader processes; None: by the number of cores
+    cache: Path | None = None  # the folder of pixel caches; None: the user's cache folder
+    use_cache: bool = True
+    checkpoint_every_s: float = 300.0  # seconds between checkpoints; the end of training has one too
+
+
+# What may differ between two runs that must come out equal: where things lie, and how fast they are fetched.
+WITHOUT_EFFECT = (
+    "dataset",
+    "coco_root",
+    "workers",
+    "cache",
+    "use_cache",
+    "checkpoint_every_s",
+    "tensorboard",
+)
+
+
+def to_plain(config: RunConfig) -> dict[str, Any]:
+    """Return a configuration as YAML and JSON can say it."""
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(config, enc_hook=str))
+    return values
+
+
+def from_plain(values: Mapping[str, Any], where: str) -> RunConfig:
+    """Return the configuration that :func:`to_plain` gave, or that a person wrote; ``where`` names it in errors.
+
+    Raises:
+        InputError: an unknown field, or a value of another type.
+    """
+    recipe = values.get("recipe")
+    for owner, given, kind in (("", values, RunConfig), ("recipe.", recipe, Recipe)):
+        known = [each.name for each in fields(kind)]
+        if isinstance(given, Mapping) and (unknown := [str(name) for name in given if name not in known]):
+            raise InputError(f"{where}: no field {owner}{unknown[0]}: there are {', '.join(known)}")
+    try:
+        return msgspec.convert(values, RunConfig, strict=False, dec_hook=_from_text)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def with_effect(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those fields of a plain configuration that decide the result."""
+    return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields in which two plain configurations differ to some effect, sorted."""
+    one, other = with_effect(first), with_effect(second)
+    names = []
+    for name in sorted(one.keys() | other.keys()):
+        here, there = one.get(name), other.get(name)
+        if isinstance(here, dict) and isinstance(there, dict):
+            names += [
+                f"{name}.{part}"
+                for part in sorted(here.keys() | there.keys())
+                if here.get(part) != there.get(part)
+            ]
+        elif here != there:
+            names.append(name)
+    return names
+
+
+def _from_text(kind: type[Any], value: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise NotImplementedError(kind)

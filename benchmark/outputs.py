@@ -158,6 +158,15 @@ def _check_scalar(shape: Shape) -> None:
         raise ValueError(f"shape {shape}: expected a number")
 
 
+def write_map(folder: Path, ident: str, values: FloatArray) -> None:
+    """Write an image's whole map (H, W) to ``folder/IDENT.npz``: float16, or float32 where that would lose it."""
+    largest = float(np.abs(values).max(initial=0.0))
+    kept = values.astype(np.float16) if 1e-2 <= largest <= 6e4 else values.astype(np.float32)
+    path = folder / f"{ident}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, map=kept)
+
+
 def write_curves(directory: Path, curves: Mapping[str, Any]) -> None:
     """Write ``directory/curves.json``: the mapping as given, its arrays thinned to at most 1,000 points."""
     write_atomic(directory / CURVES_FILE, json_bytes(_plain(curves)))

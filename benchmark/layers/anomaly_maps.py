@@ -64,6 +64,11 @@ def per_level_cosine_map(
     return gaussian_blur(total / len(features) ** 2, sigma)
 
 
+def upsampled_map(distances: Tensor, size: Sequence[int], sigma: float = 4.0) -> Tensor:
+    """Bring distances (B, h, w) to ``size`` (height, width; bilinear, corners aligned) and blur them."""
+    return gaussian_blur(_resize(distances.float()[:, None], tuple(size))[:, 0], sigma)
+
+
 def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
     """Blur maps (B, H, W) as ``scipy.ndimage.gaussian_filter`` does: cut at 4 sigma, edges mirrored.
 

@@ -65,6 +65,17 @@ class GradientMethod(Method):
         """Return the loss: what a distributed wrapper calls."""
         return self.loss(images)
 
+    def optimizer(self, recipe: Recipe) -> torch.optim.Optimizer:
+        """Return the recipe's optimiser over all parameters that require a gradient, unless overridden."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        rate, decay = recipe.scaled_learning_rate, recipe.weight_decay
+        betas = (float(recipe.betas[0]), float(recipe.betas[1]))
+        if recipe.optimizer == "adam":
+            return torch.optim.Adam(parameters, rate, betas=betas, weight_decay=decay)
+        if recipe.optimizer == "adamw":
+            return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=decay)
+        return torch.optim.SGD(parameters, rate, weight_decay=decay)
+
 
 class OnePassMethod(Method):
     """A method that looks at every training image once and then solves for its state (kept in buffers)."""

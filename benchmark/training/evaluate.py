@@ -3,57 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
 
+from benchmark.datasets.batches import PixelRows, loaded
+from benchmark.datasets.images import load_mask
 from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
 from benchmark.metrics import Evaluator
-from benchmark.outputs import ImageScore, Previews, shrink
+from benchmark.outputs import ImageScore, Previews, shrink, write_map
+from benchmark.training.memory import memory_error
+from benchmark.training.processes import gathered
 from cocoad.errors import CocoadError
 
-TestSet = Dataset[tuple[int, torch.Tensor, torch.Tensor]]
+
+class Scored(NamedTuple):
+    """A scored test set: the metrics' state, and per image its score and previews, in the samples' order."""
+
+    evaluator: Evaluator
+    scores: list[ImageScore]
+    previews: Previews
+
+
+class _Batch(NamedTuple):
+    samples: list[Sample]
+    pixels: Tensor  # uint8 (B, 3, S, S)
+    masks: npt.NDArray[np.bool_]  # (B, S, S)
 
 
 @torch.inference_mode()
 def evaluate(
     method: Method,
-    images: TestSet,
+    rows: PixelRows,
     samples: Sequence[Sample],
     *,
+    image_size: int,
     batch_size: int,
     device: torch.device,
     workers: int,
+    maps_folder: Path | None,
     on_batch: Callable[[int], None],
-) -> tuple[Evaluator, list[ImageScore], Previews]:
-    """Score ``images`` (index, pixels, mask) of ``samples``; return the metrics' state, image scores and previews.
+    rank: int = 0,
+    processes: int = 1,
+) -> Scored:
+    """Score ``samples``, whose pixels are ``rows``; with several processes each takes its share.
+
+    Args:
+        method: on ``device``.
+        rows: the pixels, in the order of the samples.
+        samples: the test set.
+        image_size: S, of pixels and masks.
+        batch_size: images at a time in this process.
+        device: to score on.
+        workers: processes that read images and masks.
+        maps_folder: where to keep each map (float16, compressed); None: nowhere.
+        on_batch: hears how many images were scored.
+        rank, processes: this process takes every ``processes``-th sample.
 
     Raises:
         CocoadError: the method gave a map that is not finite.
+        ResourceError: out of memory.
     """
     method.eval()
     evaluator = Evaluator(protocols=("ader", "exact"))
-    scores, maps_small, masks_small = [], [], []
-    for indices, pixels, masks in DataLoader(images, batch_size, num_workers=workers):
-        chosen = [samples[index] for index in indices.tolist()]
-        maps = method.anomaly_maps(pixels.to(device).float() / 255).float()
+    scores, maps_small, masks_small = (
+        [],
+        [np.zeros((0, 64, 64), np.float32)],
+        [np.zeros((0, 64, 64), np.float32)],
+    )
+
+    def fetch(indices: Sequence[int]) -> _Batch:
+        chosen = [samples[index] for index in indices]
+        masks = np.stack([load_mask(sample.mask, image_size) for sample in chosen])
+        return _Batch(chosen, torch.from_numpy(rows.rows(indices)).permute(0, 3, 1, 2), masks)
+
+    mine = range(rank, len(samples), processes)
+    order = [mine[start : start + batch_size] for start in range(0, len(mine), batch_size)]
+    for chosen, pixels, masks in loaded(fetch, order, workers):
+        try:
+            maps = method.anomaly_maps(pixels.to(device).float() / 255).float()
+        except (RuntimeError, MemoryError) as error:
+            raise memory_error(error, method, tuple(pixels.shape)) from None
         if not torch.isfinite(maps).all():
             raise CocoadError(f"the method gave a map that is not finite, near {chosen[0].id}")
         image_scores = method.image_scores(maps).cpu().numpy()
         evaluator.update(
             maps,
-            masks.numpy() if device.type == "cpu" else masks.to(device),
+            masks if device.type == "cpu" else torch.from_numpy(masks).to(device),
             labels=np.array([sample.label for sample in chosen]),
             image_scores=image_scores,
             classes=[sample.class_name for sample in chosen],
             groups=[sample.groups for sample in chosen],
         )
-        for sample, score in zip(chosen, image_scores, strict=True):
+        arrays = maps.cpu().numpy()
+        for sample, score, one in zip(chosen, image_scores, arrays, strict=True):
             row = (sample.id, str(sample.image), sample.class_name, sample.label, float(score), sample.groups)
             scores.append(ImageScore(*row))
-        maps_small.append(shrink(maps.cpu().numpy()))
-        masks_small.append(shrink(masks.numpy()))
+            if maps_folder is not None:
+                write_map(maps_folder, sample.id, one)
+        maps_small.append(shrink(arrays))
+        masks_small.append(shrink(masks))
         on_batch(len(chosen))
-    return evaluator, scores, Previews(np.concatenate(maps_small), np.concatenate(masks_small) > 0.5)
+    part = Scored(evaluator, scores, Previews(np.concatenate(maps_small), np.concatenate(masks_small) > 0.5))
+    return part if processes == 1 else _merged(part, len(samples), processes)
+
+
+def _merged(part: Scored, images: int, processes: int) -> Scored:
+    """Return all processes' parts as one, in the samples' order."""
+    parts = gathered((part.evaluator.state_dict(), part.scores, part.previews))
+    evaluator = Evaluator.from_state_dict(*(state for state, _, _ in parts))
+    order = np.argsort(np.concatenate([np.arange(rank, images, processes) for rank in range(processes)]))
+    scores = [score for _, some, _ in parts for score in some]
+    maps = np.concatenate([previews.maps for _, _, previews in parts])[order]
+    masks = np.concatenate([previews.masks for _, _, previews in parts])[order]
+    return Scored(evaluator, [scores[index] for index in order], Previews(maps, masks))

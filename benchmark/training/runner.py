@@ -3,67 +3,70 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import os
+import shutil
 import time
-from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
-from safetensors.torch import save_file
-from torch.utils.flop_counter import FlopCounterMode
+from lightning_fabric import Fabric
 
-from benchmark.config import RunConfig
+from benchmark.config import RunConfig, differences, to_plain, with_effect
 from benchmark.datasets import AnomalyDataset, load_dataset
-from benchmark.datasets.batches import TestImages, TrainImages
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create, method_class
-from benchmark.metrics import Evaluation
 from benchmark.outputs import write_curves, write_previews, write_scores
 from benchmark.record import (
     CONFIG_FILE,
-    FORMAT_VERSION,
+    MAPS_DIR,
     RESULT_FILE,
-    WEIGHTS_FILE,
     Cost,
-    DatasetInfo,
-    MethodInfo,
-    Record,
     Status,
     read_record,
     write_record,
-    write_status,
 )
-from benchmark.training.environment import environment, peak_memory_bytes
-from benchmark.training.evaluate import evaluate
-from benchmark.training.fit import fit
+from benchmark.training.checkpoint import delete_checkpoints
+from benchmark.training.data import RunPixels
+from benchmark.training.environment import peak_memory_bytes
+from benchmark.training.evaluate import Scored, evaluate
+from benchmark.training.fit import Fitted, fit
+from benchmark.training.processes import barrier, launched
+from benchmark.training.recording import record_of
+from benchmark.training.reporter import Reporter
+from benchmark.training.weights import load_checkpoint, save_weights
 from cocoad.errors import InputError, ResourceError
-from cocoad.files import open_atomic, sha256_file, write_atomic
+from cocoad.files import write_atomic
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-NAMED_WEIGHTS = ("imagenet", "offline", "random")
 
 
 def run_directory(config: RunConfig, dataset_name: str, out: Path) -> Path:
     """Return where a run's files go: ``out/METHOD_DATASET[_split-K]_seed-S``."""
     split = "" if config.split is None else f"_split-{config.split}"
-    return out / f"{config.method}_{dataset_name}{split}_seed-{config.seed}"
+    method = config.method.replace(":", "-")
+    return out / f"{method}_{dataset_name}{split}_seed-{config.seed}"
 
 
-def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress | None = None) -> Path:
+def run(
+    config: RunConfig,
+    out: Path,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Path:
     """Train and score as ``config`` says; return the run directory. A finished run of it is kept unless ``force``.
 
+    With ``resume`` an interrupted run goes on from its last checkpoint; without, it starts again.
+
     Raises:
-        InputError: the dataset, the method or its options are not what they must be, or a finished run of
-            another configuration is there.
-        ResourceError: no such device, or weights that could not be downloaded.
+        InputError: the dataset, the method or its options are not what they must be, or a run of another
+            configuration is there.
+        ResourceError: no such device, weights that could not be downloaded, or out of memory.
     """
-    config = _resolved(config)
+    config = resolved(config)
     dataset = load_dataset(
         config.dataset,
         layout=config.layout,
@@ -73,29 +76,43 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
     )
     config = dataclasses.replace(config, split=dataset.split)
     directory = run_directory(config, dataset.name, out)
-    if (directory / RESULT_FILE).is_file() and not force:
-        if read_record(directory).config == _plain(config):
-            return directory
-        raise InputError(f"{directory} holds a run of another configuration: give --force, or another --out")
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / RESULT_FILE).unlink(missing_ok=True)
-    write_atomic(directory / CONFIG_FILE, yaml.safe_dump(_plain(config), sort_keys=False).encode())
+    if not force and (directory / RESULT_FILE).is_file():
+        if changed := differences(read_record(directory).config, to_plain(config)):
+            raise InputError(
+                f"{directory} holds a run with another {', '.join(changed)}: give --force, or another --out"
+            )
+        return directory
+    fabric = launched(config)
+    barrier()  # until all have looked: the first one changes the directory now
+    if fabric.global_rank == 0:
+        _prepare(directory, config, keep_checkpoints=resume)
+    barrier()
+    reporter = Reporter(directory, config.recipe.epochs, progress, speaks=fabric.global_rank == 0)
     try:
-        _train_and_score(config, dataset, directory, progress)
-    except BaseException as error:
+        _train_and_score(config, dataset, directory, fabric, resume, reporter)
+    except Exception as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        write_status(directory, Status("failed", epochs=config.recipe.epochs, message=message))
+        reporter.status(Status("failed", epochs=config.recipe.epochs, message=message))
         raise
-    write_status(directory, Status("finished", config.recipe.epochs, config.recipe.epochs))
+    reporter.status(Status("finished", config.recipe.epochs, config.recipe.epochs))
+    barrier()
     return directory
 
 
-def _resolved(config: RunConfig) -> RunConfig:
+def resolved(config: RunConfig) -> RunConfig:
+    """Return ``config`` with its device, precision and backbone decided.
+
+    Raises:
+        ResourceError: there is no such device.
+        InputError: there is no such method, or nothing to evaluate.
+    """
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise ResourceError("there is no CUDA device here: give --device cpu")
+    if config.eval_only and config.checkpoint is None:
+        raise InputError("--eval-only needs --checkpoint FILE: there is nothing to evaluate")
     recipe = config.recipe
     if device == "cpu":  # reduced precision gains nothing there
         recipe = dataclasses.replace(recipe, precision="32-true")
@@ -103,130 +120,114 @@ def _resolved(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, device=device, recipe=recipe, backbone=backbone)
 
 
-def _plain(config: RunConfig) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, Path):
-            return str(value)
-        if isinstance(value, tuple):
-            return list(value)
-        return {key: plain(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-    values: dict[str, Any] = plain(dataclasses.asdict(config))
-    return values
+def _prepare(directory: Path, config: RunConfig, keep_checkpoints: bool) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / RESULT_FILE).unlink(missing_ok=True)
+    shutil.rmtree(directory / MAPS_DIR, ignore_errors=True)
+    if not keep_checkpoints:
+        delete_checkpoints(directory)
+    write_atomic(directory / CONFIG_FILE, yaml.safe_dump(to_plain(config), sort_keys=False).encode())
 
 
 def _train_and_score(
-    config: RunConfig, dataset: AnomalyDataset, directory: Path, progress: Progress | None
+    config: RunConfig,
+    dataset: AnomalyDataset,
+    directory: Path,
+    fabric: Fabric,
+    resume: bool,
+    reporter: Reporter,
 ) -> None:
-    device, recipe, size = torch.device(config.device), config.recipe, config.image_size
-    workers = config.workers if config.workers is not None else min(8, (os.cpu_count() or 1) - 1)
-    torch.manual_seed(config.seed)
-    method = create(config.method, size, config.backbone, **config.method_options)
-    method.load_backbones(config.weights)
-    method.to(device)
-    epochs = recipe.epochs
-    write_status(directory, Status("running", 0, epochs, pid=os.getpid()))
-    training = progress.add_task("training", total=epochs) if progress else None
-
-    def on_epoch(done: int, loss: float) -> None:
-        write_status(directory, Status("running", done, epochs, pid=os.getpid()))
-        if progress and training is not None:
-            progress.update(training, completed=done, description=f"training, loss {loss:.4g}")
-
+    device, first = fabric.device, fabric.global_rank == 0
+    _set_determinism(config)
+    method = _method(config, dataset, device)
+    pixels = RunPixels(config, dataset, reporter.warn, reporter.on_images)
+    fitted = None
+    if not config.eval_only:
+        identity = {**with_effect(to_plain(config)), "dataset_hash": dataset.hash}
+        fitted = fit(
+            method,
+            pixels.source(dataset.train, device),
+            config,
+            fabric,
+            directory=directory,
+            identity=identity,
+            resume=resume,
+            listener=reporter,
+            warn=reporter.warn,
+        )
+        if first:
+            save_weights(directory, method, config, dataset)
     started = time.perf_counter()
-    images = TrainImages(dataset.train, size)
-    loading: dict[str, Any] = {"device": device, "workers": workers}
-    seen = fit(method, images, recipe, seed=config.seed, directory=directory, on_epoch=on_epoch, **loading)
-    trained = time.perf_counter()
-    scoring = progress.add_task("scoring", total=len(dataset.test)) if progress else None
-
-    def on_batch(images: int) -> None:
-        if progress and scoring is not None:
-            progress.advance(scoring, images)
-
-    test, batch = TestImages(dataset.test, size), recipe.batch_size
-    evaluator, scores, previews = evaluate(
-        method, test, dataset.test, batch_size=batch, on_batch=on_batch, **loading
-    )
-    evaluation = evaluator.compute()
-    scored = time.perf_counter()
-    with open_atomic(directory / WEIGHTS_FILE) as temporary:
-        save_file({key: value.contiguous().cpu() for key, value in method.state_dict().items()}, temporary)
-    write_scores(directory, scores)
-    write_curves(directory, evaluator.curves())
-    write_previews(directory, previews.maps, previews.masks)
-    cost = Cost(
-        train_seconds=trained - started,
-        test_seconds=scored - trained,
-        train_images_per_s=seen / (trained - started),
-        test_images_per_s=len(dataset.test) / (scored - trained),
-        peak_memory_bytes=peak_memory_bytes(),
-        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
-    )
-    write_record(directory, _record(config, dataset, method, evaluation, cost, device))
+    scored = _score(config, dataset, method, pixels, fabric, directory, reporter)
+    if not first:
+        return
+    evaluation = scored.evaluator.compute()
+    seconds = time.perf_counter() - started
+    write_scores(directory, scored.scores)
+    write_curves(directory, scored.evaluator.curves())
+    write_previews(directory, scored.previews.maps, scored.previews.masks)
+    cost = _cost(fitted, seconds, len(dataset.test), device)
+    write_record(directory, record_of(config, dataset, method, evaluation, cost, device))
+    delete_checkpoints(directory)
 
 
-def _record(
+def _set_determinism(config: RunConfig) -> None:
+    """Have torch give the same bits for the same seed, at some cost in speed on a GPU."""
+    torch.backends.cudnn.deterministic = config.deterministic
+    torch.backends.cudnn.benchmark = not config.deterministic
+    torch.manual_seed(config.seed)
+
+
+def _method(config: RunConfig, dataset: AnomalyDataset, device: torch.device) -> Method:
+    method = create(config.method, config.image_size, config.backbone, **config.method_options)
+    if config.checkpoint is None:
+        method.load_backbones(config.weights)
+    else:
+        load_checkpoint(config.checkpoint, method, config, dataset)
+    return method.to(device)
+
+
+def _score(
     config: RunConfig,
     dataset: AnomalyDataset,
     method: Method,
-    evaluation: Evaluation,
-    cost: Cost,
-    device: torch.device,
-) -> Record:
-    parameters = list(method.parameters())
-    anomalous = sum(sample.label for sample in dataset.test)
-    weights = config.weights
-    if weights not in NAMED_WEIGHTS:
-        weights = f"{Path(weights).name} sha256:{sha256_file(Path(weights))[:8]}"
-    return Record(
-        format="cocoad-run",
-        format_version=FORMAT_VERSION,
-        method=MethodInfo(
-            name=config.method,
-            backbone=config.backbone,
-            weights=weights,
-            parameters=sum(parameter.numel() for parameter in parameters),
-            trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
-            gmacs=_gmacs(method, config.image_size, device),
-            options=config.method_options,
-        ),
-        dataset=DatasetInfo(
-            name=dataset.name,
-            layout=dataset.layout,
-            split=dataset.split,
-            hash=dataset.hash,
-            image_size=config.image_size,
-            classes=list(dataset.classes),
-            train_normal=len(dataset.train),
-            test_normal=len(dataset.test) - anomalous,
-            test_anomalous=anomalous,
-        ),
-        seed=config.seed,
-        preset=config.preset,
-        epochs=config.recipe.epochs,
-        metrics=_defined(evaluation.metrics),
-        per_class={name: _defined(found) for name, found in evaluation.per_class.items()},
-        per_group={name: _defined(found) for name, found in evaluation.per_group.items()},
-        undefined=dict(evaluation.undefined),
-        flags=list(evaluation.flags),
-        cost=cost,
-        environment=environment(device),
-        config=_plain(config),
-        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    pixels: RunPixels,
+    fabric: Fabric,
+    directory: Path,
+    reporter: Reporter,
+) -> Scored:
+    partial = directory / f".{MAPS_DIR}.partial"
+    done = 0
+
+    def on_batch(images: int) -> None:
+        nonlocal done
+        done += images * fabric.world_size
+        reporter.on_scored(min(done, len(dataset.test)), len(dataset.test))
+
+    scored = evaluate(
+        method,
+        pixels.rows(dataset.test),
+        dataset.test,
+        image_size=config.image_size,
+        batch_size=max(1, config.recipe.batch_size // fabric.world_size),
+        device=fabric.device,
+        workers=pixels.workers,
+        maps_folder=partial if config.save_maps else None,
+        on_batch=on_batch,
+        rank=fabric.global_rank,
+        processes=fabric.world_size,
     )
+    if config.save_maps and fabric.global_rank == 0:
+        partial.rename(directory / MAPS_DIR)
+    return scored
 
 
-def _defined(by_protocol: Mapping[Any, dict[str, float]]) -> dict[str, dict[str, float | None]]:
-    return {
-        protocol: {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
-        for protocol, metrics in by_protocol.items()
-    }
-
-
-@torch.no_grad()
-def _gmacs(method: Method, size: int, device: torch.device) -> float:
-    """Return 1e9 multiply–accumulates of scoring one image (a multiply and an add are two FLOPs)."""
-    with FlopCounterMode(display=False) as counter:
-        method.anomaly_maps(torch.zeros(1, 3, size, size, device=device))
-    return float(counter.get_total_flops()) / 2e9
+def _cost(fitted: Fitted | None, test_seconds: float, test_images: int, device: torch.device) -> Cost:
+    return Cost(
+        train_seconds=fitted.seconds if fitted else None,
+        test_seconds=test_seconds,
+        train_images_per_s=fitted.images / fitted.seconds if fitted else None,
+        test_images_per_s=test_images / test_seconds,
+        peak_memory_bytes=peak_memory_bytes(),
+        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+    )

@@ -86,7 +86,7 @@ def test_a_finished_run_is_kept_and_another_configuration_does_not_overwrite_it(
     before = (directory / "result.json").read_bytes()
     run(tiles, tmp_path / "runs")
     assert (directory / "result.json").read_bytes() == before
-    with pytest.raises(InputError, match="another configuration"):
+    with pytest.raises(InputError, match=r"a run with another recipe\.learning_rate"):
         run(tiles, tmp_path / "runs", "--learning-rate", "0.5")
 
 

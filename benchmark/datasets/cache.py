@@ -1,0 +1,225 @@
+"""The pixel cache: each image decoded and resized once, for all splits, methods and seeds.
+
+One cache holds the images of one folder at one size, in the order in which they were first asked for:
+``pixels.u8`` is a plain array (N, size, size, 3) of uint8, ``index.tsv`` has a line per row: the CRC-32 of its
+pixels, the image file's size and modification time, and its path relative to the folder. Pixels are on disk
+before their lines are, so that whatever is indexed is whole; an image whose file changed gets a new row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmark.datasets.batches import DecodedRows, Pixels, loaded
+from benchmark.datasets.samples import Sample
+from cocoad.errors import InputError, ResourceError
+
+PIPELINE_VERSION = 1  # of benchmark/datasets/images.py: another one is another cache
+PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
+CHUNK = 64  # images between two syncs
+RESERVE_BYTES = 256 << 20  # of disk that a cache leaves free
+OnImages = Callable[[int, int], None]  # (done, of how many)
+
+
+class Row(NamedTuple):
+    """A row of the cache: its number, and what it was made from."""
+
+    number: int
+    crc: int
+    stamp: str  # size and modification time of the image's file
+
+
+class CachedRows:
+    """Rows of ``samples`` in a cache, memory-mapped."""
+
+    def __init__(self, cache: PixelCache, samples: Sequence[Sample]) -> None:
+        index = cache.index()
+        self._numbers = np.array([index[cache.key(sample.image)].number for sample in samples])
+        self._pixels = cache.pixels(mode="r")
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def rows(self, indices: Sequence[int]) -> Pixels:
+        """Return uint8 (B, size, size, 3), RGB."""
+        rows: Pixels = self._pixels[self._numbers[np.asarray(indices)]]
+        return rows
+
+
+class PixelCache:
+    """The cache of the images below ``root`` at ``size`` pixels, in a folder of its own below ``home``."""
+
+    def __init__(self, home: Path, root: Path, size: int) -> None:
+        self.root, self.size = root.resolve(), size
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        self.directory = home / f"{name}-{size}-v{PIPELINE_VERSION}"
+        self.row_bytes = size * size * 3
+        self._folders: dict[Path, str] = {}  # relative to the root, as images of one folder share it
+
+    def key(self, image: Path) -> str:
+        """Return the name of an image in the index: its path relative to the root."""
+        folder = image.parent
+        if folder not in self._folders:
+            self._folders[folder] = os.path.relpath(folder.resolve(), self.root)
+        return f"{self._folders[folder]}/{image.name}".replace("\n", "%0A")
+
+    def index(self) -> dict[str, Row]:
+        """Read which images there are; a last line cut short counts for nothing.
+
+        Raises:
+            InputError: it is not such an index.
+        """
+        path = self.directory / INDEX_FILE
+        if not path.is_file():
+            return {}
+        found = {}
+        lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
+        try:
+            for number, line in enumerate(lines):
+                crc, stamp, key = line.split("\t", 2)
+                found[key] = Row(number, int(crc, 16), stamp)
+        except ValueError:
+            raise InputError(f"{path} is damaged: delete {self.directory}, it is made again") from None
+        return found
+
+    def pixels(self, mode: str = "r", rows: int | None = None) -> Pixels:
+        """Map the first ``rows`` rows (default: all there are) into memory."""
+        path = self.directory / PIXELS_FILE
+        count = path.stat().st_size // self.row_bytes if rows is None else rows
+        shape = (count, self.size, self.size, 3)
+        return np.memmap(path, np.uint8, "r+" if mode == "r+" else "r", shape=shape)
+
+    def missing(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Return those of ``samples`` that have no row, or whose file changed since; each image once."""
+        index = self.index()
+        wanted = {self.key(sample.image): sample for sample in samples}
+        return [
+            sample
+            for key, sample in wanted.items()
+            if key not in index or index[key].stamp != _stamp(sample.image)
+        ]
+
+    def needed_bytes(self, samples: Sequence[Sample]) -> int:
+        """Return how much the cache would grow by ``samples``."""
+        return len(self.missing(samples)) * self.row_bytes
+
+    def fill(self, samples: Sequence[Sample], workers: int, on_images: OnImages | None = None) -> int:
+        """Add what is missing of ``samples``; return how many. Interrupted, it goes on at the next call.
+
+        Raises:
+            ResourceError: the disk has no room for it.
+            InputError: an image that cannot be read.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            missing = self.missing(samples)
+            self._check_room(len(missing) * self.row_bytes)
+            (self.directory / ROOT_FILE).write_text(f"{self.root}\n", "utf-8", "surrogateescape")
+            self._append(missing, workers, on_images or (lambda done, total: None))
+            return len(missing)
+
+    def damaged(self, samples: Sequence[Sample], redecoded: int = 100) -> list[str]:
+        """Return which of ``samples`` have rows that differ from their checksum, or, of ``redecoded`` spread
+        over them, from their image decoded anew."""
+        index, pixels = self.index(), self.pixels()
+        step = max(1, len(samples) // max(redecoded, 1))
+        wrong = []
+        for position, sample in enumerate(samples):
+            row = index[self.key(sample.image)]
+            stored = np.ascontiguousarray(pixels[row.number])
+            again = position % step == 0 and redecoded > 0
+            if zlib.crc32(stored.data) != row.crc or (
+                again and not np.array_equal(DecodedRows([sample], self.size).rows([0])[0], stored)
+            ):
+                wrong.append(sample.id)
+        return wrong
+
+    def forget(self) -> None:
+        """Delete the cache."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _append(self, missing: Sequence[Sample], workers: int, on_images: OnImages) -> None:
+        start = self._cut_to_whole()
+        order = [range(at, min(at + CHUNK, len(missing))) for at in range(0, len(missing), CHUNK)]
+        decoded = loaded(DecodedRows(missing, self.size).rows, order, workers)
+        with (
+            (self.directory / PIXELS_FILE).open("r+b") as pixels,
+            (self.directory / INDEX_FILE).open("ab") as index,
+        ):
+            pixels.seek(start * self.row_bytes)
+            for chunk, rows in zip(order, decoded, strict=True):
+                pixels.write(rows.tobytes())
+                _sync(pixels.fileno(), pixels.flush)
+                for number, row in zip(chunk, rows, strict=True):
+                    image = missing[number].image
+                    line = f"{zlib.crc32(row.data):08x}\t{_stamp(image)}\t{self.key(image)}\n"
+                    index.write(line.encode("utf-8", "surrogateescape"))
+                _sync(index.fileno(), index.flush)
+                on_images(chunk.stop, len(missing))
+
+    def _cut_to_whole(self) -> int:
+        """Drop a last line and pixels that a killed process left half written; return the number of rows."""
+        path = self.directory / INDEX_FILE
+        text = path.read_bytes() if path.is_file() else b""
+        whole = text[: text.rfind(b"\n") + 1]
+        rows = whole.count(b"\n")
+        with path.open("ab") as index:
+            index.truncate(len(whole))
+        with (self.directory / PIXELS_FILE).open("ab") as pixels:
+            pixels.truncate(rows * self.row_bytes)
+        return rows
+
+    def _check_room(self, needed: int) -> None:
+        free = shutil.disk_usage(self.directory).free
+        if needed and needed + RESERVE_BYTES > free:
+            raise ResourceError(
+                f"the pixel cache needs {needed / 1e9:.1f} GB more in {self.directory}, where {free / 1e9:.1f} GB "
+                "are free: give --cache DIR on a larger disk, or --no-cache"
+            )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Wait until no other process writes to this cache."""
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def cache_home(given: Path | None = None) -> Path:
+    """Return the folder of all caches: ``given``, else $COCOAD_CACHE, else the user's cache folder."""
+    if given is not None:
+        return given
+    if named := os.environ.get("COCOAD_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocoad" / "pixels"
+
+
+def cache_of(samples: Sequence[Sample], size: int, home: Path) -> PixelCache:
+    """Return the cache that ``samples`` belong to: that of the folder which holds all their images."""
+    if not samples:
+        raise InputError("a dataset without images needs no pixel cache")
+    folders = {sample.image.parent for sample in samples}
+    return PixelCache(home, Path(os.path.commonpath([folder.resolve() for folder in folders])), size)
+
+
+def _stamp(image: Path) -> str:
+    try:
+        found = image.stat()
+    except OSError as error:
+        raise InputError(f"{image}: {error.strerror}") from None
+    return f"{found.st_size}.{found.st_mtime_ns}"
+
+
+def _sync(descriptor: int, flush: Callable[[], None]) -> None:
+    flush()
+    os.fdatasync(descriptor)

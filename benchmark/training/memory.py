@@ -1,0 +1,51 @@
+"""Out of memory: recognised, and answered with the batch size that would fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from benchmark.methods.base import GradientMethod, Method, OnePassMethod
+from cocoad.errors import ResourceError
+
+CPU_ALLOCATOR = "DefaultCPUAllocator"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether ``error`` is a failed allocation, on whatever device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or CPU_ALLOCATOR in str(error)
+
+
+def memory_error(error: BaseException, method: Method, shape: Sequence[int]) -> BaseException:
+    """Return what to raise for an ``error`` in a step on images of ``shape`` (B, 3, S, S): itself, or a clear one."""
+    if not is_out_of_memory(error):
+        return error
+    batch = shape[0]
+    device = next(iter([*method.parameters(), *method.buffers()])).device
+    fits = largest_batch(method, shape[1:], device, batch - 1)
+    advice = f"give --batch-size {fits}, which fits" if fits else "not even a batch of 1 fits"
+    return ResourceError(f"out of memory on {device.type} with {batch} images in a process's batch: {advice}")
+
+
+def largest_batch(method: Method, shape: Sequence[int], device: torch.device, most: int) -> int:
+    """Return the largest power of two up to ``most`` whose batch of random images (3, S, S) fits; 0 if none does."""
+    fits = 1 << max(most, 0).bit_length() >> 1
+    while fits:
+        method.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        try:
+            images = torch.rand(fits, *shape, device=device)
+            if isinstance(method, GradientMethod):
+                method.loss(images).backward()  # type: ignore[no-untyped-call]
+            elif isinstance(method, OnePassMethod):
+                method.anomaly_maps(images)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            fits //= 2
+        else:
+            break
+    method.zero_grad(set_to_none=True)
+    return fits

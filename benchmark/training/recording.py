@@ -1,0 +1,97 @@
+"""From a scored run to its record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.config import RunConfig, to_plain
+from benchmark.datasets import AnomalyDataset
+from benchmark.methods.base import Method, OnePassMethod
+from benchmark.metrics import Evaluation
+from benchmark.record import FORMAT_VERSION, Cost, DatasetInfo, MethodInfo, Record
+from benchmark.training.environment import environment
+from cocoad.files import sha256_file
+
+NAMED_WEIGHTS = ("imagenet", "offline", "random")
+
+
+def record_of(
+    config: RunConfig,
+    dataset: AnomalyDataset,
+    method: Method,
+    evaluation: Evaluation,
+    cost: Cost,
+    device: torch.device,
+) -> Record:
+    """Return the record of a run that ``config`` describes."""
+    parameters = list(method.parameters())
+    anomalous = sum(sample.label for sample in dataset.test)
+    trained = not config.eval_only
+    return Record(
+        format="cocoad-run",
+        format_version=FORMAT_VERSION,
+        method=MethodInfo(
+            name=config.method,
+            backbone=config.backbone,
+            weights=weights_name(config),
+            parameters=sum(parameter.numel() for parameter in parameters),
+            trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+            gmacs=_gmacs(method, config.image_size, device),
+            options=config.method_options,
+        ),
+        dataset=DatasetInfo(
+            name=dataset.name,
+            layout=dataset.layout,
+            split=dataset.split,
+            hash=dataset.hash,
+            image_size=config.image_size,
+            classes=list(dataset.classes),
+            train_normal=len(dataset.train),
+            test_normal=len(dataset.test) - anomalous,
+            test_anomalous=anomalous,
+        ),
+        seed=config.seed,
+        preset=config.preset if trained else None,
+        epochs=None if not trained else 1 if isinstance(method, OnePassMethod) else config.recipe.epochs,
+        metrics=_defined(evaluation.metrics),
+        per_class={name: _defined(found) for name, found in evaluation.per_class.items()},
+        per_group={name: _defined(found) for name, found in evaluation.per_group.items()},
+        undefined=dict(evaluation.undefined),
+        flags=list(evaluation.flags),
+        cost=cost,
+        environment=environment(device),
+        config=to_plain(config),
+        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def weights_name(config: RunConfig) -> str:
+    """Return what a record says of the weights: files by name and hash, for a path means nothing elsewhere."""
+
+    def named(path: Path) -> str:
+        return f"{path.name} sha256:{sha256_file(path)[:8]}"
+
+    backbone = config.weights if config.weights in NAMED_WEIGHTS else named(Path(config.weights))
+    return backbone if config.checkpoint is None else named(config.checkpoint)
+
+
+def _defined(by_protocol: Mapping[Any, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    return {
+        protocol: {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
+        for protocol, metrics in by_protocol.items()
+    }
+
+
+@torch.no_grad()
+def _gmacs(method: Method, size: int, device: torch.device) -> float:
+    """Return 1e9 multiply–accumulates of scoring one image (a multiply and an add are two FLOPs)."""
+    with FlopCounterMode(display=False) as counter:
+        method.anomaly_maps(torch.zeros(1, 3, size, size, device=device))
+    return float(counter.get_total_flops()) / 2e9

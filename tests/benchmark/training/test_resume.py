@@ -1,0 +1,186 @@
+"""Interrupted trainings: whatever the moment, going on gives the bits of an undisturbed run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.config import RunConfig
+from benchmark.record import Record, read_record, read_status
+from benchmark.training.checkpoint import CHECKPOINTS_DIR
+from benchmark.training.runner import run
+from cocoad.errors import InputError
+
+Make = Callable[..., RunConfig]
+STEPS = 6  # 8 images in batches of 4, for 3 epochs
+
+
+class PowerCut(Exception):
+    pass
+
+
+def weights(directory: Path) -> bytes:
+    return (directory / "weights.safetensors").read_bytes()
+
+
+def losses(directory: Path) -> list[str]:
+    return [line.split(",")[2] for line in (directory / "train_log.csv").read_text().splitlines()[1:]]
+
+
+def results(record: Record) -> tuple[object, ...]:
+    return record.metrics, record.per_group
+
+
+def cut_at(step: int, method: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, calls = method.loss, 0
+
+    def loss(self: object, images: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            raise PowerCut
+        return whole(self, images)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(method, "loss", loss)
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+def test_a_run_cut_at_any_step_goes_on_to_the_same_bits(
+    step: int, config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(config(checkpoint_every_s=0), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_at(step, tiny, patch)
+        with pytest.raises(PowerCut):
+            run(config(checkpoint_every_s=0), tmp_path / "cut")
+    resumed = run(config(checkpoint_every_s=0), tmp_path / "cut", resume=True)
+    assert weights(resumed) == weights(whole)
+    assert losses(resumed) == losses(whole)
+    assert results(read_record(resumed)) == results(read_record(whole))
+    assert not (resumed / CHECKPOINTS_DIR).exists()
+
+
+def test_without_resume_a_cut_run_starts_again(
+    config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        cut_at(5, tiny, patch)
+        with pytest.raises(PowerCut):
+            run(config(checkpoint_every_s=0), tmp_path)
+    seen = []
+    whole = tiny.loss  # type: ignore[attr-defined]
+    monkeypatch.setattr(tiny, "loss", lambda self, images: (seen.append(len(images)), whole(self, images))[1])
+    run(config(checkpoint_every_s=0), tmp_path)
+    assert seen == [4] * STEPS
+
+
+def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_gives_way_to_the_one_before(
+    config: Make,
+    tiny: type,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = run(config(), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_at(6, tiny, patch)
+        with pytest.raises(PowerCut):
+            run(config(checkpoint_every_s=0), tmp_path / "cut")
+    folder = next((tmp_path / "cut").iterdir()) / CHECKPOINTS_DIR
+    assert [path.name for path in sorted(folder.iterdir())] == [
+        "step-000000004.safetensors",
+        "step-000000005.safetensors",
+    ]
+    content = bytearray((folder / "step-000000005.safetensors").read_bytes())
+    content[-100] ^= 1  # a flipped bit in a tensor, which the file format itself does not notice
+    (folder / "step-000000005.safetensors").write_bytes(content)
+    resumed = run(config(), tmp_path / "cut", resume=True)
+    assert (
+        "step-000000005.safetensors is damaged: the checkpoint before it is used" in capsys.readouterr().err
+    )
+    assert weights(resumed) == weights(whole)
+
+
+def test_a_truncated_checkpoint_is_recognised(
+    config: Make,
+    tiny: type,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patch:
+        cut_at(2, tiny, patch)
+        with pytest.raises(PowerCut):
+            run(config(checkpoint_every_s=0), tmp_path)
+    (path,) = (next(tmp_path.glob("tiny*")) / CHECKPOINTS_DIR).iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    run(config(), tmp_path, resume=True)
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_by_name(
+    config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        cut_at(3, tiny, patch)
+        with pytest.raises(PowerCut):
+            run(config(checkpoint_every_s=0), tmp_path)
+    with pytest.raises(InputError, match=r"of another run \(deterministic differ"):
+        run(config(deterministic=False), tmp_path, resume=True)
+
+
+@pytest.mark.slow
+def test_after_kill_9_the_command_goes_on_to_the_same_bits(tiles: Path, tmp_path: Path) -> None:
+    arguments = [
+        "--method",
+        "invad-lite",
+        "--backbone",
+        "test_resnet",
+        "--weights",
+        "random",
+        "--dataset",
+        str(tiles),
+    ]
+    arguments += [
+        "--image-size",
+        "64",
+        "--epochs",
+        "8",
+        "--batch-size",
+        "2",
+        "--device",
+        "cpu",
+        "--checkpoint-every",
+        "0",
+    ]
+    program = [sys.executable, "-m", "benchmark", "run", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [*program, "--out", str(tmp_path / "whole")], check=True, env=environment, capture_output=True
+    )
+    cut = [*program, "--out", str(tmp_path / "cut")]
+    started = subprocess.Popen(cut, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "cut").glob("*/checkpoints/step-00000001*")):  # the tenth step or a later one
+        assert time.monotonic() < deadline
+        assert started.poll() is None
+        time.sleep(0.01)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    directory = next((tmp_path / "cut").iterdir())
+    assert not (directory / "result.json").exists()
+    status = read_status(directory)
+    assert status is not None
+    assert status.state == "running"
+    subprocess.run([*cut, "--resume"], check=True, env=environment, capture_output=True)
+    whole = next((tmp_path / "whole").iterdir())
+    assert weights(directory) == weights(whole)
+    assert results(read_record(directory)) == results(read_record(whole))
