@@ -17,6 +17,8 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "compare": "Say which of two runs is better, and on what.",
     "runs": "List runs and their state.",
     "show": "Print one run.",
+    "cache": "Decode and resize a dataset's images once, for all runs.",
+    "profile": "Measure a method's speed on this machine.",
     "export": "Export a trained run for production.",
 }
 

@@ -17,9 +17,9 @@ from cocoad.errors import ResourceError
 RESIDENT_SHARE = 0.5  # of the GPU's free memory that a training set may take
 
 
-def loader_workers(config: RunConfig) -> int:
-    """Return how many processes decode: as configured, else one for each core but one, at most 8."""
-    return config.workers if config.workers is not None else min(8, len(os.sched_getaffinity(0)) - 1)
+def loader_workers(wanted: int | None) -> int:
+    """Return how many processes decode: as wanted, else one for each core but one, at most 8."""
+    return wanted if wanted is not None else min(8, len(os.sched_getaffinity(0)) - 1)
 
 
 class RunPixels:
@@ -35,7 +35,7 @@ class RunPixels:
     def __init__(
         self, config: RunConfig, dataset: AnomalyDataset, warn: Callable[[str], None], on_images: OnImages
     ) -> None:
-        self.config, self.workers = config, loader_workers(config)
+        self.config, self.workers = config, loader_workers(config.workers)
         self._cache = None
         if config.use_cache:
             samples = dataset.test if config.eval_only else dataset.train + dataset.test

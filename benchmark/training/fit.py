@@ -28,6 +28,7 @@ from benchmark.training.log import EpochRow, TensorBoard, write_log
 from benchmark.training.memory import memory_error
 from benchmark.training.order import Order
 from benchmark.training.processes import from_first, gathered, seed_step
+from benchmark.training.step import gradient_step
 from cocoad.errors import CocoadError, InputError
 
 CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
@@ -194,17 +195,9 @@ class _Training:
 
     def _step(self, model: Any, optimizer: Any, batch: Tensor) -> Tensor:
         try:
-            loss: Tensor = model(batch.float() / 255)
-            optimizer.zero_grad(set_to_none=True)
-            self.fabric.backward(loss)
-            if self.recipe.gradient_clip_norm is not None:
-                self.fabric.clip_gradients(
-                    model, optimizer, max_norm=self.recipe.gradient_clip_norm, error_if_nonfinite=False
-                )
-            optimizer.step()
+            return gradient_step(self.fabric, model, optimizer, batch, self.recipe.gradient_clip_norm)
         except (RuntimeError, MemoryError) as error:
             raise memory_error(error, self.method, tuple(batch.shape)) from None
-        return loss.detach()
 
     def _checked(self, losses: Tensor) -> float:
         value = float(losses)

@@ -23,7 +23,7 @@ Make = Callable[..., RunConfig]
 STEPS = 6  # 8 images in batches of 4, for 3 epochs
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     pass
 
 
@@ -46,7 +46,7 @@ def cut_at(step: int, method: type, monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal calls
         calls += 1
         if calls == step:
-            raise PowerCut
+            raise PowerCutError
         return whole(self, images)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(method, "loss", loss)
@@ -59,7 +59,7 @@ def test_a_run_cut_at_any_step_goes_on_to_the_same_bits(
     whole = run(config(checkpoint_every_s=0), tmp_path / "whole")
     with monkeypatch.context() as patch:
         cut_at(step, tiny, patch)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run(config(checkpoint_every_s=0), tmp_path / "cut")
     resumed = run(config(checkpoint_every_s=0), tmp_path / "cut", resume=True)
     assert weights(resumed) == weights(whole)
@@ -73,7 +73,7 @@ def test_without_resume_a_cut_run_starts_again(
 ) -> None:
     with monkeypatch.context() as patch:
         cut_at(5, tiny, patch)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run(config(checkpoint_every_s=0), tmp_path)
     seen = []
     whole = tiny.loss  # type: ignore[attr-defined]
@@ -92,7 +92,7 @@ def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_gives_way_to_the_on
     whole = run(config(), tmp_path / "whole")
     with monkeypatch.context() as patch:
         cut_at(6, tiny, patch)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run(config(checkpoint_every_s=0), tmp_path / "cut")
     folder = next((tmp_path / "cut").iterdir()) / CHECKPOINTS_DIR
     assert [path.name for path in sorted(folder.iterdir())] == [
@@ -118,7 +118,7 @@ def test_a_truncated_checkpoint_is_recognised(
 ) -> None:
     with monkeypatch.context() as patch:
         cut_at(2, tiny, patch)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run(config(checkpoint_every_s=0), tmp_path)
     (path,) = (next(tmp_path.glob("tiny*")) / CHECKPOINTS_DIR).iterdir()
     path.write_bytes(path.read_bytes()[:-1])
@@ -131,7 +131,7 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_name(
 ) -> None:
     with monkeypatch.context() as patch:
         cut_at(3, tiny, patch)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run(config(checkpoint_every_s=0), tmp_path)
     with pytest.raises(InputError, match=r"of another run \(deterministic differ"):
         run(config(deterministic=False), tmp_path, resume=True)

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-import numpy as np
+import jsonschema
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from benchmark.cli.run import command
 from benchmark.outputs import read_previews, read_scores
 from benchmark.record import Record, read_record, read_status
 from cocoad.errors import InputError
+from cocoad.partition import data_file
 
 SIZE = 64
 RUN = ["--method", "invad-lite", "--backbone", "resnet18", "--weights", "random", "--epochs", "2"]
 SMALL = ["--batch-size", "4", "--image-size", str(SIZE), "--workers", "0", "--device", "cpu"]
-
-
-@pytest.fixture
-def tiles(tmp_path: Path) -> Path:
-    """A folder dataset: eight noisy tiles to train on, three good and three with a bright square to test on."""
-    root, random = tmp_path / "tiles", np.random.default_rng(0)
-
-    def draw(path: Path, pixels: np.ndarray) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(path)
-
-    for index in range(14):
-        pixels, mask = random.integers(90, 120, (SIZE, SIZE, 3)), np.zeros((SIZE, SIZE))
-        if index < 8:
-            draw(root / "train" / "good" / f"{index}.png", pixels)
-        elif index < 11:
-            draw(root / "test" / "good" / f"{index}.png", pixels)
-        else:
-            pixels[16:40, 16:40], mask[16:40, 16:40] = 250, 255
-            draw(root / "test" / "square" / f"{index}.png", pixels)
-            draw(root / "ground_truth" / "square" / f"{index}_mask.png", mask)
-    return root
 
 
 def run(dataset: Path, out: Path, *more: str) -> Path:
@@ -66,6 +45,10 @@ def test_a_run_leaves_a_signed_record_with_both_protocols_scores_and_previews(
         3,
     )
     assert "defect:square" in record.per_group
+    jsonschema.validate(
+        json.loads((directory / "result.json").read_bytes()),
+        json.loads(data_file("schemas/result.schema.json").read_bytes()),
+    )
     assert [score.label for score in read_scores(directory)] == [0, 0, 0, 1, 1, 1]
     assert read_previews(directory).masks.any(axis=(1, 2)).tolist() == [False] * 3 + [True] * 3
     status = read_status(directory)

@@ -1,0 +1,48 @@
+"""`bench profile`: how fast a method is on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(name="profile")
+@click.option("--method", required=True, help="One of those that `bench methods` lists.")
+@click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe.  [default: paper]")
+@click.option("--batch-size", "batch_sizes", type=click.IntRange(min=1), multiple=True, help="May be repeated.  "
+              "[default: the recipe's]")  # fmt: skip
+@click.option("--precision", "precisions", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), multiple=True,
+              help="May be repeated.  [default: 32-true, and bf16-mixed on a GPU]")  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=5.0, show_default=True, help="For each figure."
+)
+@click.option("--image-size", type=click.IntRange(min=32, max=4096), help="Pixels, square.  [default: 256]")
+@click.option("--backbone", help="A timm model.  [default: the method's own]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
+@click.option("--compile", "compile_", is_flag=True, default=None, help="Compile the training step.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As of `bench run`.")
+@click.option(
+    "--cache", type=click.Path(path_type=Path, file_okay=False), help="Where figures are remembered."
+)
+def command(
+    batch_sizes: tuple[int, ...],
+    precisions: tuple[Any, ...],
+    seconds: float,
+    compile_: bool | None,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Measure training and scoring on synthetic pixels; say how long the four splits would take."""
+    from benchmark.training.profile import measure, remember, table
+    from benchmark.training.request import configs
+    from benchmark.training.runner import resolved
+    from cocoad.console import show
+
+    (config,) = configs({**options, "compile": compile_}, settings=settings)
+    config = resolved(config)
+    wanted = precisions or (("32-true", "bf16-mixed") if config.device == "cuda" else ("32-true",))
+    speeds = list(measure(config, batch_sizes or (config.recipe.batch_size,), wanted, seconds))
+    remember(config, speeds)
+    show(table(config, speeds))

@@ -1,0 +1,90 @@
+"""The pixel cache on request, outside of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.datasets import Sample, load_dataset
+from benchmark.datasets.cache import cache_home, cache_of
+from benchmark.training.data import loader_workers
+from cocoad.errors import CocoadError, InputError
+from cocoad.manifest import read_dataset
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def dataset_images(
+    path: Path, splits: str | None, layout: str | None, coco_root: Path | None
+) -> list[Sample]:
+    """Return all images of a dataset's splits (``0,2``, ``all`` or None: all there are), each once.
+
+    Raises:
+        InputError: no such dataset or split.
+    """
+    first = load_dataset(path, layout=layout, split=_numbers(path, splits)[0], coco_root=coco_root)
+    found = [first]
+    if first.split is not None:
+        rest = _numbers(path, splits)[1:]
+        found += [load_dataset(path, layout=layout, split=split, coco_root=coco_root) for split in rest]
+    return list({sample.id: sample for each in found for sample in each.train + each.test}.values())
+
+
+def _numbers(path: Path, splits: str | None) -> list[int]:
+    if splits in (None, "all"):
+        try:
+            return sorted(int(split) for split in read_dataset(path).splits)
+        except InputError:
+            return [0]  # another layout: its reader knows better
+    try:
+        return [int(split) for split in str(splits).split(",")]
+    except ValueError:
+        raise InputError(f"no splits {splits!r}: write 0, 0,2 or all") from None
+
+
+def fill_cache(
+    samples: Sequence[Sample], size: int, home: Path | None, workers: int | None, progress: Progress
+) -> Iterator[str]:
+    """Fill the cache; yield what will be and what was done."""
+    cache = cache_of(samples, size, cache_home(home))
+    needed = cache.needed_bytes(samples)
+    yield f"{len(samples):,} images, {needed / 1e9:.2f} GB more in {cache.directory}"
+    started = time.perf_counter()
+    task = progress.add_task("writing the pixel cache", total=needed // cache.row_bytes)
+    done = cache.fill(
+        samples,
+        loader_workers(workers),
+        lambda done, total: progress.update(task, completed=done, total=total),
+    )
+    seconds = time.perf_counter() - started
+    yield f"{done:,} images decoded in {seconds:.1f} s; bench run finds them by itself"
+
+
+def check_cache(samples: Sequence[Sample], size: int, home: Path | None) -> str:
+    """Return that the cache is sound.
+
+    Raises:
+        InputError: images are not in it.
+        CocoadError: rows are damaged (the error names the first).
+    """
+    cache = cache_of(samples, size, cache_home(home))
+    if missing := cache.missing(samples):
+        raise InputError(
+            f"{len(missing):,} of {len(samples):,} images are not in {cache.directory}: run bench cache"
+        )
+    if wrong := cache.damaged(samples):
+        raise CocoadError(
+            f"{len(wrong):,} of {len(samples):,} images are damaged in {cache.directory}, {wrong[0]} first: "
+            "run bench cache --clear, and fill it again"
+        )
+    return f"sound: {len(samples):,} images in {cache.directory}"
+
+
+def clear_cache(samples: Sequence[Sample], size: int, home: Path | None) -> str:
+    """Delete the cache; return what was deleted."""
+    cache = cache_of(samples, size, cache_home(home))
+    cache.forget()
+    return f"deleted {cache.directory}"

@@ -1,0 +1,111 @@
+"""Trainings that cannot go on: one clear line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.config import RunConfig
+from benchmark.record import read_status
+from benchmark.training.runner import run
+from cocoad.errors import CocoadError, InputError, ResourceError
+
+Make = Callable[..., RunConfig]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny.loss  # type: ignore[attr-defined]
+    monkeypatch.setattr(tiny, "loss", lambda self, images: whole(self, images) * float("inf"))
+    with pytest.raises(
+        CocoadError, match=r"the loss became (nan|inf) in epoch 1, by step 2: lower --learning-rate"
+    ):
+        run(config(checkpoint_every_s=1e9), tmp_path)
+    status = read_status(next(tmp_path.glob("tiny*")))
+    assert status is not None
+    assert status.state == "failed"
+    assert "the loss became" in status.message
+
+
+@pytest.mark.parametrize(
+    ("limit", "advice"), [(3, "give --batch-size 2, which fits"), (0, "not even a batch of 1 fits")]
+)
+def test_out_of_memory_names_the_batch_that_would_fit(
+    limit: int, advice: str, config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny.loss  # type: ignore[attr-defined]
+
+    def loss(self: object, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot")
+        return whole(self, images)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(tiny, "loss", loss)
+    with pytest.raises(
+        ResourceError, match=f"out of memory on cpu with 4 images in a process's batch: {advice}"
+    ):
+        run(config(), tmp_path)
+
+
+def test_another_error_in_a_step_is_not_taken_for_lack_of_memory(
+    config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(self: object, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(tiny, "loss", loss)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(config(), tmp_path)
+
+
+def test_a_full_disk_for_the_cache_is_said_and_the_run_goes_on_without(
+    config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: object, needed: int) -> None:
+        raise ResourceError("the pixel cache needs 24.0 GB more")
+
+    monkeypatch.setattr("benchmark.datasets.cache.PixelCache._check_room", full)
+    run(config(cache=tmp_path / "cache"), tmp_path / "a")
+    assert "needs 24.0 GB more; images are decoded each time" in capsys.readouterr().err
+
+
+def test_eval_only_needs_a_checkpoint(config: Make, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--eval-only needs --checkpoint FILE"):
+        run(config(eval_only=True), tmp_path)
+
+
+def test_a_checkpoint_is_scored_without_training_and_scores_as_its_run_did(
+    config: Make, tmp_path: Path
+) -> None:
+    from benchmark.record import read_record
+
+    trained = run(config(), tmp_path / "a")
+    scored = run(config(checkpoint=trained / "weights.safetensors", eval_only=True), tmp_path / "b")
+    first, second = read_record(trained), read_record(scored)
+    assert second.metrics == first.metrics
+    assert second.epochs is None
+    assert second.cost.train_seconds is None
+    assert second.method.weights.startswith("weights.safetensors sha256:")
+
+
+def test_weights_of_another_dataset_are_not_scored(config: Make, tiles: Path, tmp_path: Path) -> None:
+    trained = run(config(), tmp_path / "a")
+    (tiles / "train" / "good" / "0.png").unlink()
+    with pytest.raises(InputError, match="was trained on tiles, not on the normal images of this dataset"):
+        run(config(checkpoint=trained / "weights.safetensors", eval_only=True), tmp_path / "b")
+
+
+def test_weights_of_another_size_are_refused(config: Make, tmp_path: Path) -> None:
+    trained = run(config(), tmp_path / "a")
+    with pytest.raises(InputError, match="has image_size 64, this run 32"):
+        run(config(checkpoint=trained / "weights.safetensors", image_size=32), tmp_path / "b")
+
+
+def test_a_batch_that_does_not_divide_is_refused(config: Make, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="8 training images do not fill a batch of 9"):
+        run(config(recipe=replace(config().recipe, batch_size=9)), tmp_path)
