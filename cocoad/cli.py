@@ -174,16 +174,32 @@ def export(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> Non
 
 @cocoad.command()
 @click.argument("directory", type=DIRECTORY)
-@click.option("--train", type=click.IntRange(1, 100_000), default=240, show_default=True)
-@click.option("--val", type=click.IntRange(1, 100_000), default=80, show_default=True)
+@click.option(
+    "--train", type=click.IntRange(1, 1_000_000), help="Images.  [default: 240; 118,287 without pixels]"
+)
+@click.option(
+    "--val", type=click.IntRange(1, 1_000_000), help="Images.  [default: 120; 5,000 without pixels]"
+)
 @click.option("--size", type=click.IntRange(64, 2048), default=256, show_default=True, help="Pixels.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def sample(directory: Path, train: int, val: int, size: int, seed: int) -> None:
+@click.option(
+    "--annotations-only", is_flag=True, help="Write annotation files of COCO's full size, no images."
+)
+def sample(
+    directory: Path, train: int | None, val: int | None, size: int, seed: int, annotations_only: bool
+) -> None:
     """Draw a small, licence-free COCO into DIRECTORY, to try things out."""
-    from cocoad.sample import draw_sample
+    from cocoad.console import progress_callback
+    from cocoad.sample import draw_annotations, draw_sample
 
-    draw_sample(directory, train=train, val=val, size=size, seed=seed)
-    click.echo(f"drew {train} train and {val} val images\nnext: cocoad build --coco-root {directory}")
+    counts = {name: count for name, count in (("train", train), ("val", val)) if count is not None}
+    if annotations_only:
+        draw_annotations(directory, **counts, seed=seed)
+        click.echo(f"wrote annotations\nnext: cocoad build --coco-root {directory} --allow-missing-images")
+        return
+    with progress_callback() as advance:
+        draw_sample(directory, **counts, size=size, seed=seed, advance=advance)
+    click.echo(f"drew a COCO in {directory}\nnext: cocoad build --coco-root {directory}")
 
 
 def main() -> None:

@@ -13,10 +13,12 @@ step() { printf '\n$ %s\n' "$*"; "$@"; }
 step cocoad verify --deep
 
 small="--split 0 --weights offline --backbone tf_efficientnet_lite0 --image-size 128"
-step bench run --method invad-lite $small --epochs 1 --batch-size 16 --out one-epoch
-step bench run --method invad-lite $small --epochs 5 --batch-size 16
+step bench run --method mean-image $small
+step bench run --method patchcore $small --set options.memory_bank=4000
+step bench run --method invad-lite $small --epochs 3 --batch-size 16
 
 step bench leaderboard runs
 bench leaderboard runs --format csv --out leaderboard.csv
+if bench report --help > /dev/null 2>&1; then step bench report runs --out report; fi
 
-printf '\nEverything is in %s: coco (drawn), coco-ad (built), runs, leaderboard.csv\n' "$(pwd)"
+printf '\nEverything is in %s: coco (drawn), coco-ad (built), sheet.png, runs, leaderboard.csv, report\n' "$(pwd)"

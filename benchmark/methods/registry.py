@@ -13,6 +13,8 @@ ENTRY_POINTS = "cocoad.methods"
 BUILT_IN = {
     "invad": "benchmark.methods.invad.method:InvAD",
     "invad-lite": "benchmark.methods.invad.method:InvADLite",
+    "padim": "benchmark.methods.padim:PaDiM",
+    "patchcore": "benchmark.methods.patchcore:PatchCore",
     "mean-image": "benchmark.methods.floors:MeanImage",
     "feature-distance": "benchmark.methods.floors:FeatureDistance",
 }

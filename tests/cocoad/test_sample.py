@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cocoad.build import build_dataset
 from cocoad.errors import InputError
-from cocoad.sample import draw_sample
+from cocoad.manifest import BuildOptions
+from cocoad.partition import categories
+from cocoad.sample import draw_annotations, draw_sample
+from cocoad.sample.looks import look
 from cocoad.verify import verify
 
 
@@ -32,6 +37,39 @@ def test_a_drawn_coco_builds_into_four_sound_splits_with_both_kinds_of_test_imag
         text = (tmp_path / "coco-ad" / f"split_{split}.json").read_text()
         assert '"label": 0' in text
         assert '"label": 1' in text
+
+
+def test_a_drawn_coco_has_all_that_makes_coco_hard(tmp_path: Path) -> None:
+    draw_sample(tmp_path, train=120, val=40, size=96)
+    segmentations = []
+    bare = gray = 0
+    for part in ("train2017", "val2017"):
+        instances = json.loads((tmp_path / "annotations" / f"instances_{part}.json").read_bytes())
+        assert len(instances["categories"]) == 80
+        segmentations += [annotation["segmentation"] for annotation in instances["annotations"]]
+        annotated = {annotation["image_id"] for annotation in instances["annotations"]}
+        bare += sum(image["id"] not in annotated for image in instances["images"])
+        gray += sum(Image.open(path).mode == "L" for path in (tmp_path / part).iterdir())
+    assert bare
+    assert gray
+    assert any(
+        isinstance(each, list) and len(each) > 1 for each in segmentations
+    )  # cut in two by what is before it
+    assert {type(each["counts"]) for each in segmentations if isinstance(each, dict)} == {str, list}
+
+
+def test_every_category_has_a_look_of_its_own() -> None:
+    looks = {look(category.id) for category in categories()}
+    assert len(looks) == 80
+
+
+def test_annotations_alone_build_as_cocos_own_do(tmp_path: Path) -> None:
+    draw_annotations(tmp_path / "coco", train=300, val=100)
+    report = build_dataset(
+        tmp_path / "coco", tmp_path / "ad", options=BuildOptions(allow_missing_images=True)
+    )
+    assert sorted(report.splits) == ["0", "1", "2", "3"]
+    assert not list((tmp_path / "coco").rglob("*.jpg"))
 
 
 def test_a_directory_that_holds_something_is_not_drawn_over(tmp_path: Path) -> None:

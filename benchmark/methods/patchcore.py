@@ -1,0 +1,87 @@
+"""PatchCore: the distance to the nearest of a memory bank of normal patches."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.config import Preset, Recipe
+from benchmark.layers.anomaly_maps import upsampled_map
+from benchmark.layers.backbone import Backbone
+from benchmark.layers.coreset import greedy_coreset
+from benchmark.layers.patches import joined_levels
+from benchmark.methods.base import OnePassMethod
+from cocoad.errors import InputError
+
+ONE_PASS = Recipe(epochs=1, batch_size=32)
+QUERY_CHUNK = 4096  # patches compared with the bank at a time
+
+
+class PatchCore(OnePassMethod):
+    """Nearest-neighbour distance of locally averaged mid-level features to a coreset of normal ones.
+
+    The paper's coreset is a share of all patches, which must all be in memory. Here patches stream: as soon as
+    ``4 * memory_bank`` have come together they are thinned to ``memory_bank``, so memory does not grow with the
+    number of images. With fewer patches than that the coreset is the paper's, of that size.
+
+    Args:
+        image_size: pixels, square.
+        backbone: a timm model with feature levels at strides 8 and 16.
+        memory_bank: patches that are kept.
+    """
+
+    source: ClassVar[str] = "Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022"
+    default_backbone: ClassVar[str | None] = "wide_resnet50_2.racm_in1k"
+    presets: ClassVar[dict[Preset, Recipe]] = {"paper": ONE_PASS, "fast": ONE_PASS}
+
+    bank: Tensor
+
+    def __init__(self, image_size: int = 256, backbone: str | None = None, memory_bank: int = 10_000) -> None:
+        super().__init__()
+        if memory_bank < 1:
+            raise InputError(f"PatchCore keeps 1 patch at least, not {memory_bank}")
+        self.memory_bank = memory_bank
+        self.backbone = Backbone(backbone or str(self.default_backbone), (8, 16), image_size)
+        self.register_buffer("bank", torch.zeros(0, sum(self.backbone.channels)))
+        self._waiting: list[Tensor] = []
+
+    def _patches(self, images: Tensor) -> Tensor:
+        """Return each place's features, averaged over 3×3 neighbours: float32 (B, h·w, C)."""
+        levels = [F.avg_pool2d(level.float(), 3, 1, 1) for level in self.backbone(images)]
+        return joined_levels(levels).flatten(2).transpose(1, 2)
+
+    def fit_batch(self, images: Tensor) -> None:
+        """Collect the images' patches; thin them out when there are too many."""
+        self._waiting.append(self._patches(images).flatten(0, 1))
+        if len(self.bank) + sum(map(len, self._waiting)) >= 4 * self.memory_bank:
+            self._thin(torch.Generator().manual_seed(0))
+
+    def fit_end(self, generator: torch.Generator) -> None:
+        """Thin out what there is to the memory bank."""
+        self._thin(generator)
+
+    def _thin(self, generator: torch.Generator) -> None:
+        patches = torch.cat([self.bank, *self._waiting])
+        self._waiting = []
+        self.bank = patches[greedy_coreset(patches, self.memory_bank, generator)]
+
+    def anomaly_maps(self, images: Tensor) -> Tensor:
+        """Return the distances to the nearest kept patch, upsampled and blurred (B, H, W)."""
+        if not len(self.bank):
+            raise InputError("PatchCore has an empty memory bank: it was not trained")
+        patches = self._patches(images)
+        nearest = [
+            torch.cdist(part, self.bank).amin(1) for part in torch.split(patches.flatten(0, 1), QUERY_CHUNK)
+        ]
+        side = images.shape[-1] // 8
+        return upsampled_map(torch.cat(nearest).reshape(len(images), side, side), images.shape[-2:])
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take a bank of any number of patches."""
+        stored = state_dict.get(f"{prefix}bank")
+        if isinstance(stored, Tensor) and stored.ndim == 2 and stored.shape[1] == self.bank.shape[1]:
+            self.bank = self.bank.new_zeros(stored.shape)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

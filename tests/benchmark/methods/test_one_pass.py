@@ -1,0 +1,105 @@
+"""Methods that fit in one pass: their mathematics, and that an obvious anomaly stands out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark.layers.coreset import greedy_coreset
+from benchmark.layers.patches import joined_levels
+from benchmark.methods.base import OnePassMethod
+from benchmark.methods.registry import create
+from cocoad.errors import InputError
+
+METHODS = {"padim": {"dimensions": 12}, "patchcore": {"memory_bank": 200}}
+SIZE = 64
+
+
+def normal_images(count: int, seed: int) -> Tensor:
+    ramp = torch.linspace(0.2, 0.5, SIZE)
+    noise = torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+    return ramp + 0.1 * noise
+
+
+def fitted(name: str, seed: int = 0) -> OnePassMethod:
+    torch.manual_seed(seed)
+    method = create(name, image_size=SIZE, backbone="test_resnet", **METHODS[name]).eval()
+    assert isinstance(method, OnePassMethod)
+    with torch.no_grad():
+        for batch in normal_images(40, 1).split(16):
+            method.fit_batch(batch)
+        method.fit_end(torch.Generator().manual_seed(0))
+    return method
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_obvious_anomaly_stands_out_where_it_is(name: str) -> None:
+    method, images = fitted(name), normal_images(6, 2)
+    images[3:, :, 16:40, 24:48] = 1.0
+    with torch.no_grad():
+        maps = method.anomaly_maps(images)
+        scores = method.image_scores(maps)
+    assert maps.shape == (6, SIZE, SIZE)
+    assert scores[3:].min() > scores[:3].max()
+    assert maps[3:, 20:36, 28:44].mean() > 2 * maps[3:, 48:, :16].mean()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_it_survives_its_state_dict_and_is_the_same_for_a_seed(name: str) -> None:
+    method, again = fitted(name), fitted(name)
+    other = create(name, image_size=SIZE, backbone="test_resnet", **METHODS[name]).eval()
+    other.load_state_dict(method.state_dict())
+    with torch.no_grad():
+        expected = method.anomaly_maps(normal_images(2, 3))
+        assert torch.equal(other.anomaly_maps(normal_images(2, 3)), expected)
+        assert torch.equal(again.anomaly_maps(normal_images(2, 3)), expected)
+
+
+def test_padim_is_the_mahalanobis_distance_of_all_images_features() -> None:
+    method = fitted("padim")
+    with torch.no_grad():
+        features = joined_levels(method.backbone(normal_images(40, 1)))[:, method.selected]  # type: ignore[operator]
+        place = features[:, :, 3, 5].double()
+        covariance = place.T.cov() + 0.01 * torch.eye(12, dtype=torch.float64)
+        probe = joined_levels(method.backbone(normal_images(1, 9)))[0, method.selected, 3, 5]  # type: ignore[operator]
+        centred = probe.double() - place.mean(0)
+        expected = (centred @ covariance.inverse() @ centred).sqrt()
+        at = 3 * (SIZE // 4) + 5
+        whitened = method.whitening[at] @ (probe - method.mean[at])  # type: ignore[index]
+    torch.testing.assert_close(whitened.norm().double(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_patchcores_memory_does_not_grow_with_the_images() -> None:
+    torch.manual_seed(0)
+    method = create("patchcore", image_size=SIZE, backbone="test_resnet", memory_bank=100).eval()
+    assert isinstance(method, OnePassMethod)
+    most = 0
+    with torch.no_grad():
+        for seed in range(30):
+            method.fit_batch(normal_images(4, seed))  # 4 · 64 patches
+            most = max(most, len(method.bank) + sum(len(part) for part in method._waiting))  # type: ignore[arg-type]
+        method.fit_end(torch.Generator().manual_seed(0))
+    assert most < 4 * 100
+    assert len(method.bank) == 100  # type: ignore[arg-type]
+
+
+def test_a_greedy_coreset_covers_as_the_textbook_algorithm_does() -> None:
+    points = torch.rand(300, 5, generator=torch.Generator().manual_seed(0))
+    chosen = greedy_coreset(points, 20, torch.Generator().manual_seed(1)).tolist()
+    expected = [chosen[0]]
+    for _ in range(19):
+        expected.append(int(torch.cdist(points, points[expected]).amin(1).argmax()))
+    assert chosen == expected
+
+
+def test_a_coreset_of_few_points_is_all_of_them() -> None:
+    assert greedy_coreset(torch.rand(5, 3), 9, torch.Generator()).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("padim", {"dimensions": 10_000}), ("patchcore", {"memory_bank": 0})]
+)
+def test_options_out_of_range_are_refused(name: str, options: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="keeps 1"):
+        create(name, image_size=SIZE, backbone="test_resnet", **options)
