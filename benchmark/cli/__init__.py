@@ -15,6 +15,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "predict": "Apply a trained run to images of your own.",
     "leaderboard": "Rank finished runs: terminal, CSV, Markdown or LaTeX.",
     "compare": "Say which of two runs is better, and on what.",
+    "report": "Write one HTML page about finished runs.",
     "runs": "List runs and their state.",
     "show": "Print one run.",
     "cache": "Decode and resize a dataset's images once, for all runs.",

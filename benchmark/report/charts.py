@@ -1,0 +1,149 @@
+"""What the report draws of a test set's runs: curves, histograms of scores, training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from benchmark.report.svg import Axis, Series, axis_for, histogram, line_chart, scatter
+from benchmark.report.testsets import RunsOnTestSet, ShownRun, Styles
+from benchmark.results.names import COLUMNS
+from benchmark.results.rank import Ranking
+
+BINS = 30
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart and what stands above it."""
+
+    title: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class ClassCharts:
+    """A class's curves."""
+
+    name: str
+    charts: list[Chart]
+
+
+CURVES = (  # kind, title, x and its label, y and its label
+    ("image_roc", "ROC of images", "fpr", "false positive rate", "tpr", "true positive rate"),
+    ("image_pr", "Precision and recall of images", "recall", "recall", "precision", "precision"),
+    ("roc", "ROC of pixels", "fpr", "false positive rate", "tpr", "true positive rate"),
+    ("pr", "Precision and recall of pixels", "recall", "recall", "precision", "precision"),
+    ("pro", "Per-region overlap, up to FPR 0.3", "fpr", "false positive rate", "pro", "mean overlap"),
+)
+PRO_LIMIT = 0.3
+COSTS = ("test_images_per_s", "train_seconds", "parameters", "gmacs", "peak_memory_bytes")
+
+
+def class_charts(group: RunsOnTestSet) -> list[ClassCharts]:
+    """Return the curves of every class in which runs have some."""
+    drawn = [ClassCharts(name, _curves(group.runs, name)) for name in group.classes]
+    return [one for one in drawn if one.charts]
+
+
+def _curves(runs: Sequence[ShownRun], name: str) -> list[Chart]:
+    charts = []
+    for kind, title, x, x_label, y, y_label in CURVES:
+        limit = PRO_LIMIT if kind == "pro" else 1.0
+        series = [Series(run.label, run.style, _up_to(run.curve(kind, name, x, y), limit)) for run in runs]
+        series = [one for one in series if one.points]
+        if series:
+            charts.append(
+                Chart(title, line_chart(title, series, Axis(x_label, 0, limit), Axis(y_label, 0.0, 1.0)))
+            )
+    for column, word in (("f1", "F1"), ("iou", "IoU")):
+        series = [Series(run.label, run.style, _over_range(run, name, column)) for run in runs]
+        series = [one for one in series if one.points]
+        if series:
+            title = f"{word} of pixels over threshold"
+            x_axis = Axis("threshold (0: lowest score, 1: highest)", 0.0, 1.0)
+            high = max(value for one in series for _, value in one.points)
+            charts.append(
+                Chart(title, line_chart(title, series, x_axis, Axis(word, 0.0, high * 1.08 or 1.0)))
+            )
+    return charts
+
+
+def _up_to(points: list[tuple[float, float]], limit: float) -> list[tuple[float, float]]:
+    """Cut a curve with ascending x at ``limit``, where it is interpolated."""
+    for index, (x, y) in enumerate(points):
+        if x > limit:
+            before = points[index - 1] if index else (x, y)
+            share = (limit - before[0]) / (x - before[0]) if x > before[0] else 0.0
+            return [*points[:index], (limit, before[1] + share * (y - before[1]))]
+    return points
+
+
+def _over_range(run: ShownRun, name: str, column: str) -> list[tuple[float, float]]:
+    """Return F1 or IoU over thresholds of which the lowest is 0 and the highest 1: methods' units differ."""
+    points = run.curve("f1_iou", name, "threshold", column)
+    if not points:
+        return []
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    return [((x - low) / ((high - low) or 1.0), y) for x, y in points]
+
+
+def histograms(runs: Sequence[ShownRun]) -> list[Chart]:
+    """Return per run the image scores of normal and of anomalous images."""
+    charts = []
+    for run in runs:
+        scores = np.array([row.score for row in run.scores], float)
+        labels = np.array([row.label for row in run.scores], bool)
+        finite = np.isfinite(scores)
+        scores, labels = scores[finite], labels[finite]
+        if not scores.size:
+            continue
+        low, high = float(scores.min()), float(scores.max())
+        if high <= low:
+            high = low + (abs(low) or 1.0)
+        shares = []
+        for wanted in (~labels, labels):
+            counts, _ = np.histogram(scores[wanted], BINS, (low, high))
+            shares.append((counts / max(int(wanted.sum()), 1)).tolist())
+        svg = histogram(f"Scores of {run.label}", shares[0], shares[1], Axis("image score", low, high))
+        charts.append(Chart(run.label, svg))
+    return charts
+
+
+def training_charts(runs: Sequence[ShownRun]) -> list[Chart]:
+    """Return loss, learning rate and speed over epochs of the runs that were trained."""
+    charts = []
+    for column, title in (("loss", "Loss"), ("learning_rate", "Learning rate"), ("images_per_s", "Images/s")):
+        series = [
+            Series(run.label, run.style, [(row["epoch"], row[column]) for row in run.log]) for run in runs
+        ]
+        points = [point for one in series for point in one.points if all(map(math.isfinite, point))]
+        if not points:
+            continue
+        x = axis_for("epoch", [point[0] for point in points])
+        y = axis_for(title.lower(), [point[1] for point in points], log=column == "loss")
+        charts.append(Chart(title, line_chart(title, [one for one in series if one.points], x, y)))
+    return charts
+
+
+def cost_charts(ranking: Ranking, styles: Styles) -> list[Chart]:
+    """Return mAD against every cost that the entries of a ranking know."""
+    charts = []
+    for cost in COSTS:
+        column = COLUMNS[cost]
+        series = []
+        for entry in ranking.entries:
+            x, y = entry.values[cost].mean * column.factor, entry.values["mad"].mean * 100
+            if math.isfinite(x) and math.isfinite(y):
+                series.append(Series(entry.label, styles.of(entry.label), [(x, y)]))
+        if not series:
+            continue
+        title = f"mAD over {column.label}"
+        x_axis = axis_for(column.label, [one.points[0][0] for one in series], log=True)
+        y_axis = axis_for("mAD (%)", [one.points[0][1] for one in series])
+        charts.append(Chart(title, scatter(title, series, x_axis, y_axis)))
+    return charts

@@ -1,0 +1,147 @@
+"""The page: gathers runs, draws, and writes one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from benchmark.report.charts import (
+    Chart,
+    ClassCharts,
+    class_charts,
+    cost_charts,
+    histograms,
+    training_charts,
+)
+from benchmark.report.gallery import Wall, gallery
+from benchmark.report.tables import BoardTable, Breakdown, board_table, breakdowns
+from benchmark.report.testsets import RunsOnTestSet, Styles, test_sets
+from benchmark.results.collect import Rejected, load_runs
+from benchmark.results.names import parse_columns
+from benchmark.results.rank import rankings
+from benchmark.results.table import tidy
+from cocoad import __version__
+from cocoad.errors import InputError
+from cocoad.files import write_atomic
+
+PAGE_FILE = "index.html"
+MOST_VIEWS = 640  # heatmaps on the page: what keeps it small however many runs there are
+PER_WALL, WALLS = 4, 4
+
+Advance = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that is shown of one test set."""
+
+    group: RunsOnTestSet
+    curves: list[ClassCharts]
+    histograms: list[Chart]
+    breakdowns: list[Breakdown]
+    training: list[Chart]
+    walls: list[Wall]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The page and what is not on it."""
+
+    path: Path
+    size: int  # bytes
+    runs: int
+    rejected: list[Rejected]
+    unfinished: list[Path]
+    notes: list[str]
+
+
+def write_report(
+    paths: Sequence[Path], out: Path, *, published: bool = False, images: bool = True, advance: Advance
+) -> Written:
+    """Write ``out/index.html`` of the finished runs in or below ``paths``.
+
+    Args:
+        paths: run directories or folders that hold some.
+        out: folder of the page; made when it is not there.
+        published: put the published rows beside them in the leaderboard.
+        images: show photographs where their files are still there.
+        advance: hears what is being done, how much of it, of how much.
+
+    Raises:
+        InputError: there is no sound finished run.
+    """
+    runs, rejected, unfinished = load_runs(paths)
+    if not runs:
+        why = f"; {rejected[0].reason}" if rejected else ""
+        raise InputError(f"nothing to report: no finished run among {len(rejected) + len(unfinished)}{why}")
+    styles, notes = Styles(), list[str]()
+    groups = list(test_sets(runs, styles, notes))
+    per_wall = max(1, min(PER_WALL, MOST_VIEWS // (WALLS * len(runs))))
+    sections = []
+    for done, group in enumerate(groups):
+        advance(group.title, done, len(groups))
+        sections.append(_section(group, per_wall, images, notes))
+    advance("page", len(groups), len(groups))
+    ranked = rankings(tidy(runs, published), parse_columns("all"), "mad")
+    page = _render(
+        boards=[board_table(ranking) for ranking in ranked],
+        costs=[(r.title, r.protocol, charts) for r in ranked if (charts := cost_charts(r, styles))],
+        sections=sections,
+        runs=len(runs),
+        left_out=[refused.reason for refused in rejected]
+        + [f"{directory}: not finished" for directory in unfinished],
+        notes=list(dict.fromkeys(notes)),
+    )
+    write_atomic(out / PAGE_FILE, page)
+    return Written(out / PAGE_FILE, len(page), len(runs), rejected, unfinished, list(dict.fromkeys(notes)))
+
+
+def _section(group: RunsOnTestSet, per_wall: int, images: bool, notes: list[str]) -> Section:
+    return Section(
+        group=group,
+        curves=class_charts(group),
+        histograms=histograms(group.runs),
+        breakdowns=breakdowns(group),
+        training=training_charts(group.runs),
+        walls=gallery(group.runs, per_wall, images, notes),
+    )
+
+
+def _render(
+    boards: list[BoardTable],
+    costs: list[tuple[str, str, list[Chart]]],
+    sections: list[Section],
+    runs: int,
+    left_out: list[str],
+    notes: list[str],
+) -> bytes:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    room = files("benchmark.report")
+    script = room.joinpath("page.js").read_text(encoding="utf-8")
+    style = room.joinpath("page.css").read_text(encoding="utf-8")
+    # The browser itself refuses any other script and all requests, whatever a record may hold.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(room.joinpath("page.html").read_text(encoding="utf-8"))
+    text = template.render(
+        boards=boards,
+        costs=costs,
+        sections=sections,
+        runs=runs,
+        left_out=left_out,
+        notes=notes,
+        version=__version__,
+        policy=policy,
+        script=Markup(script),  # ours, not a run's
+        style=Markup(style),
+    )
+    return text.encode("utf-8", errors="replace")

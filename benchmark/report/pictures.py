@@ -1,0 +1,83 @@
+"""Small pictures for the gallery, as data URLs and outlines: nothing is fetched when the page is read."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmark.outputs import PREVIEW_SIZE
+
+THUMBNAIL_SIZE = 192  # pixels, square, as the methods saw the image: its aspect is not kept
+MOST_PIXELS = 60_000_000  # of an image that is opened at all
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+LEVELS = 64  # of a heatmap
+FINER = 3  # an outline's steps per cell of a preview
+MOST_OUTLINES = 60  # the largest are drawn
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def thumbnail(path: Path) -> str | None:
+    """Return an image as a JPEG's data URL; None when it is gone, no image, or too large to open."""
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return None
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return None
+            image.draft("RGB", (2 * THUMBNAIL_SIZE, 2 * THUMBNAIL_SIZE))
+            size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+            small = image.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return _data_url(small, "jpeg", quality=78)
+
+
+def heatmap(values: FloatArray, low: float, high: float) -> str:
+    """Return a map (64, 64) as a PNG's data URL, ``low`` dark and ``high`` bright."""
+    shares = np.clip((values - low) / max(high - low, 1e-30), 0, 1)
+    picture = Image.fromarray((shares * (LEVELS - 1)).round().astype(np.uint8))
+    picture.putpalette(_palette())
+    return _data_url(picture, "png", optimize=True)
+
+
+@cache
+def _palette() -> bytes:
+    steps = np.linspace(0, 255, LEVELS).astype(np.uint8).reshape(-1, 1)
+    return cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO)[:, 0, ::-1].tobytes()
+
+
+def _data_url(picture: Image.Image, form: str, **options: int) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return f"data:image/{form};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def mask_outline(mask: BoolArray) -> str:
+    """Return a mask's (64, 64) outline as an SVG path in cells, along the edges of cells."""
+    return _path(mask.astype(np.uint8).repeat(FINER, axis=0).repeat(FINER, axis=1))
+
+
+def map_outline(values: FloatArray, threshold: float) -> str:
+    """Return where a map (64, 64), interpolated, crosses ``threshold``, as an SVG path in cells."""
+    size = (PREVIEW_SIZE * FINER, PREVIEW_SIZE * FINER)
+    return _path((cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) >= threshold).astype(np.uint8))
+
+
+def _path(inside: npt.NDArray[np.uint8]) -> str:
+    found, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    largest = sorted(found, key=lambda contour: -len(contour))[:MOST_OUTLINES]
+    parts = []
+    for contour in largest:
+        points = cv2.approxPolyDP(contour, 0.6, closed=True)[:, 0] + 0.5
+        if len(points) > 2:
+            parts.append("M" + " ".join(f"{x:.4g} {y:.4g}" for x, y in points / FINER) + "z")
+    return "".join(parts)

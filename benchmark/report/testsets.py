@@ -1,0 +1,165 @@
+"""Runs gathered by the test set they were scored on, with what they left beside their records."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmark.outputs import ImageScore, read_curves, read_scores
+from benchmark.record import TRAIN_LOG_FILE, Record
+from benchmark.results.collect import Run
+from cocoad.errors import InputError
+
+MOST_POINTS = 10_000  # of a curve or a log that are read
+LOGGED = ("epoch", "loss", "learning_rate", "images_per_s")
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A run under a label that is unique in its test set; ``style`` numbers its colour on the whole page."""
+
+    label: str
+    style: int
+    directory: Path
+    record: Record
+    scores: list[ImageScore]
+    curves: dict[str, Any]  # kind -> class -> column -> numbers
+    log: list[dict[str, float]]
+
+    def curve(self, kind: str, class_name: str, x: str, y: str) -> list[tuple[float, float]]:
+        """Return a curve's points; empty where the file has none that make sense."""
+        columns = self.curves.get(kind)
+        columns = columns.get(class_name) if isinstance(columns, dict) else None
+        if not isinstance(columns, dict):
+            return []
+        first, second = columns.get(x), columns.get(y)
+        if not isinstance(first, list) or not isinstance(second, list) or len(first) != len(second):
+            return []
+        pairs = zip(first[:MOST_POINTS], second[:MOST_POINTS], strict=True)
+        return [(float(a), float(b)) for a, b in pairs if _is_number(a) and _is_number(b)]
+
+    def best_threshold(self, class_name: str) -> float | None:
+        """Return the score above which pixels are called anomalous when F1 is at its highest."""
+        points = self.curve("f1_iou", class_name, "threshold", "f1")
+        return max(points, key=lambda point: point[1])[0] if points else None
+
+
+@dataclass(frozen=True)
+class RunsOnTestSet:
+    """Runs on one dataset, split, resolution and version of the data: only these stand side by side."""
+
+    title: str
+    hash: str
+    runs: list[ShownRun]
+
+    @property
+    def classes(self) -> list[str]:
+        """Return all classes that a run has curves of."""
+        names = {str(name) for run in self.runs for kind in run.curves.values()
+                 if isinstance(kind, dict) for name in kind}  # fmt: skip
+        return sorted(names)
+
+
+class Styles:
+    """Numbers for labels, in the order in which they are first asked for."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def of(self, label: str) -> int:
+        """Return the label's number."""
+        return self._numbers.setdefault(label, len(self._numbers))
+
+
+def test_sets(runs: Sequence[Run], styles: Styles, notes: list[str]) -> Iterator[RunsOnTestSet]:
+    """Yield the runs of every test set; what a run lacks is added to ``notes``."""
+    groups: dict[tuple[str, str, str, str, str, str], list[Run]] = {}
+    for run in runs:
+        data = run.record.dataset
+        split = "" if data.split is None else str(data.split)
+        key = (data.name, split, data.layout, str(data.image_size), ";".join(data.classes), data.hash)
+        groups.setdefault(key, []).append(run)
+    for key in sorted(groups):
+        members = sorted(groups[key], key=lambda run: (run.record.method.name, str(run.directory)))
+        labels = _labels(members)
+        name, split, layout, size, _, digest = key
+        where = f"{name}{f', split {split}' if split else ''}, {size} px"
+        twins = [other for other in groups if other != key and other[:2] == key[:2] and other[3] == size]
+        told_apart = f" ({layout}, data {digest[:8]})" if twins else ""
+        shown = [
+            _shown(run, label, styles.of(label), notes) for run, label in zip(members, labels, strict=True)
+        ]
+        yield RunsOnTestSet(where + told_apart, digest, shown)
+
+
+def _shown(run: Run, label: str, style: int, notes: list[str]) -> ShownRun:
+    scores = _or_note(read_scores, run.directory, notes)
+    curves = _or_note(read_curves, run.directory, notes)
+    return ShownRun(label, style, run.directory, run.record, scores or [], curves or {}, _log(run.directory))
+
+
+def _or_note(read: Callable[[Path], Read], directory: Path, notes: list[str]) -> Read | None:
+    try:
+        return read(directory)
+    except InputError as error:
+        notes.append(str(error))
+        return None
+
+
+def _log(directory: Path) -> list[dict[str, float]]:
+    """Return the rows of ``train_log.csv`` that are numbers; none when there is no such file."""
+    rows = []
+    try:
+        with (directory / TRAIN_LOG_FILE).open(newline="", encoding="utf-8", errors="replace") as stream:
+            for _, row in zip(range(MOST_POINTS), csv.DictReader(stream), strict=False):
+                rows.append({name: _number(row.get(name)) for name in LOGGED})
+    except (OSError, csv.Error):
+        return []
+    return rows
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """Return the methods' names, with what tells runs of one method apart: at last their folders."""
+    labels = []
+    for run in runs:
+        peers = [other for other in runs if other.record.method.name == run.record.method.name]
+        every = [_details(peer.record) for peer in peers]
+        own = _details(run.record)
+        told = [value for key, value in own.items() if len({details[key] for details in every}) > 1 and value]
+        name = run.record.method.name
+        labels.append(f"{name} ({', '.join(told)})" if told else name)
+    twice = {label for label in labels if labels.count(label) > 1}
+    return [
+        f"{label} [{run.directory.name}]" if label in twice else label
+        for run, label in zip(runs, labels, strict=True)
+    ]
+
+
+def _details(record: Record) -> dict[str, str]:
+    method = record.method
+    return {
+        "backbone": method.backbone or "",
+        "weights": method.weights,
+        "preset": record.preset or "",
+        "epochs": "" if record.epochs is None else f"{record.epochs} epochs",
+        "options": json.dumps(method.options, sort_keys=True) if method.options else "",
+        "seed": "" if record.seed is None else f"seed {record.seed}",
+    }

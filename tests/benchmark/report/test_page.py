@@ -1,0 +1,205 @@
+"""The page as a whole: what is on it, what may not be, how large it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmark.cli.report import command
+from benchmark.outputs import read_scores, write_scores
+from benchmark.record import MethodInfo, read_record, write_record
+from cocoad.errors import InputError
+
+MakeRun = Callable[..., Path]
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
+GROUPS = {
+    name: {"ader": {"image_auroc": value, "aupro": value}, "exact": {"image_auroc": value, "aupro": value}}
+    for name, value in {"category:person": 0.812, "category:car": 0.343, "size:small": 0.271}.items()
+}
+
+
+class _Elements(HTMLParser):
+    """Counts elements and collects attributes of a page as a browser would find them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+
+def report(runs: Path, out: Path, *options: str) -> Result:
+    return CliRunner().invoke(command, [str(runs), "--out", str(out), *options])
+
+
+def page_of(runs: Path, out: Path, *options: str) -> str:
+    result = report(runs, out, *options)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_has_a_row_per_method_and_protocol_and_every_kind_of_figure(
+    make_whole_run: MakeRun, tmp_path: Path
+) -> None:
+    make_whole_run("good", signal=2.0, score=0.8125, per_group=GROUPS)
+    make_whole_run("poor", signal=0.2, score=0.4375, seed=2, per_group=GROUPS)
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    board = page[page.index('id="leaderboard"') : page.index('id="cost"')]
+    assert board.count('<th scope="row">good</th>') == board.count('<th scope="row">poor</th>') == 2
+    assert board.index(">good<") < board.index(">poor<")
+    assert "81.2" in board
+    assert "43.8" in board
+    for heading in (
+        "ROC of images", "ROC of pixels", "Precision and recall of pixels", "Per-region overlap",
+        "F1 of pixels over threshold", "IoU of pixels over threshold", "Scores of images",
+        "mAD over Test img/s", "Loss", "person (20)", "False alarms", "Misses", "Best", "Worst",
+    ):  # fmt: skip
+        assert heading in page, heading
+    assert page.count('class="exhibit"') == 16
+    assert page.count('class="heat"') == 16 * 2
+    assert page.count("data:image/jpeg;base64,") == 16
+
+
+def test_the_page_asks_for_nothing_outside_itself(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    page = page_of(tmp_path / "runs", tmp_path / "out", "--published")
+    assert not re.search(r"https?://|@import|<link|<iframe", page)
+    attributes = _Elements(page).attributes
+    sources = [value for _, name, value in attributes if name in ("src", "href")]
+    assert sources
+    assert all(value.startswith(("data:image/", "#")) for value in sources)
+    assert any(value.startswith("default-src 'none'; img-src data:;") for _, _, value in attributes)
+
+
+def test_names_from_records_and_scores_are_shown_and_never_run(
+    make_whole_run: MakeRun, tmp_path: Path
+) -> None:
+    directory = make_whole_run("calm")
+    scripts = _Elements(page_of(tmp_path / "runs", tmp_path / "a")).tags.count("script")
+    write_scores(
+        directory,
+        [
+            dataclasses.replace(row, id=row.id + HOSTILE, groups=(f"category:{HOSTILE}",))
+            for row in read_scores(directory)
+        ],
+    )
+    record = read_record(directory)
+    changed = msgspec.structs.replace(
+        record,
+        method=MethodInfo(HOSTILE, HOSTILE, HOSTILE),
+        dataset=msgspec.structs.replace(record.dataset, name=HOSTILE),
+        environment={"device": HOSTILE},
+        per_group={f"category:{HOSTILE}": GROUPS["size:small"]},
+    )
+    write_record(directory, changed)
+    page = page_of(tmp_path / "runs", tmp_path / "b")
+    elements = _Elements(page)
+    assert HOSTILE not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert elements.tags.count("script") == scripts
+    assert not [name for _, name, _ in elements.attributes if name.startswith("on")]
+
+
+def test_photographs_stay_out_on_request_and_when_they_are_gone(
+    make_whole_run: MakeRun, tmp_path: Path
+) -> None:
+    make_whole_run("one")
+    assert "data:image/jpeg" not in page_of(tmp_path / "runs", tmp_path / "a", "--no-images")
+    (tmp_path / "photo.png").unlink()
+    page = page_of(tmp_path / "runs", tmp_path / "b")
+    assert "data:image/jpeg" not in page
+    assert "no image" in page
+
+
+def test_a_file_that_is_no_image_is_not_put_on_the_page(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    (tmp_path / "photo.png").write_text("a secret")
+    assert "data:image/jpeg" not in page_of(tmp_path / "runs", tmp_path / "out")
+
+
+def test_five_methods_on_four_splits_make_a_page_below_ten_megabytes(
+    make_whole_run: MakeRun, tmp_path: Path
+) -> None:
+    for number in range(5):
+        for split in range(4):
+            directory = make_whole_run(f"m{number}-{split}", seed=number, split=split, per_group=GROUPS)
+            assert directory.is_dir()
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert page.count('class="testset"') == 4
+    assert len(page.encode()) < 10e6
+
+
+def test_the_same_runs_give_the_same_bytes(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    assert page_of(tmp_path / "runs", tmp_path / "a") == page_of(tmp_path / "runs", tmp_path / "b")
+
+
+def test_runs_on_different_data_do_not_stand_in_one_chart(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    make_whole_run("two", dataset={"hash": "f" * 64})
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert page.count('class="testset"') == 2
+    assert "data ffffffff" in page
+
+
+def test_a_run_with_a_record_only_is_listed_and_what_it_lacks_is_said(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    make_run("bare", "bare")
+    result = report(tmp_path / "runs", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "no scores.csv" in result.stderr
+    assert "no scores.csv" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_curves_and_logs_that_make_no_sense_are_left_out(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    run = make_whole_run("one")
+    (run / "curves.json").write_text(
+        '{"roc": {"coco": {"fpr": [0, "x"], "tpr": 3}}, "pr": [], "f1_iou": null}'
+    )
+    (run / "train_log.csv").write_bytes(b"epoch,loss\n1,\xff\nnan,inf\n")
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert "ROC of pixels" not in page
+    assert "<summary>Training" not in page
+
+
+def test_an_edited_record_is_refused_and_the_exit_code_says_so(
+    make_whole_run: MakeRun, edit_record: Callable[..., None], tmp_path: Path
+) -> None:
+    make_whole_run("honest")
+    edit_record(make_whole_run("edited"), seed=7)
+    result = report(tmp_path / "runs", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "edited after the run" in result.stderr
+    assert "edited after the run" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_without_a_sound_run_no_page_is_written(
+    make_run: MakeRun, edit_record: Callable[..., None], tmp_path: Path
+) -> None:
+    edit_record(make_run("edited"), seed=7)
+    result = report(tmp_path / "runs", tmp_path / "out")
+    assert isinstance(result.exception, InputError)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("column", ["mad", "aupro"])
+def test_every_metric_has_a_column_that_can_be_sorted(
+    make_whole_run: MakeRun, tmp_path: Path, column: str
+) -> None:
+    make_whole_run("one", score=0.5)
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    label = {"mad": "mAD", "aupro": "AUPRO"}[column]
+    assert re.search(rf'<th scope="col"[^>]*><button type="button">{label}</button>', page)
