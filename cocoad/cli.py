@@ -202,6 +202,57 @@ def sample(
     click.echo(f"drew a COCO in {directory}\nnext: cocoad build --coco-root {directory}")
 
 
+@cocoad.command()
+@click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
+@click.option("--coco-root", type=DIRECTORY, help="Where the annotations are: they count the instances.")
+@click.option("--figure", type=FILE, help="Also draw a PNG.")
+@click.option("--json", "as_json", is_flag=True, help="Print the statistics as JSON.")
+def stats(dataset: Path, coco_root: Path | None, figure: Path | None, as_json: bool) -> None:
+    """Count a built DATASET's images, instances, anomalous pixels and sizes, by split and held-out category."""
+    import msgspec
+
+    from cocoad.console import show as show_tables
+    from cocoad.files import json_bytes
+    from cocoad.stats import dataset_stats, tables, write_figure
+
+    found = dataset_stats(dataset, coco_root)
+    if figure is not None:
+        write_figure(found, figure)
+    if as_json:
+        click.echo(json_bytes(msgspec.to_builtins(found)).decode(), nl=False)
+    else:
+        show_tables(*tables(found))
+
+
+@cocoad.command()
+@click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
+@click.option("--split", type=click.IntRange(0, 3), default=0, show_default=True)
+@click.option("--out", type=FILE, default="sheet.png", show_default=True, help="The PNG to write.")
+@click.option("--coco-root", type=DIRECTORY, help="Where COCO's images are.")
+@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True, help="Images at most.")
+@click.option("--columns", type=click.IntRange(1, 40), default=6, show_default=True)
+@click.option("--category", help="Only images that show this held-out category.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of images."
+)
+def show(
+    dataset: Path,
+    split: int,
+    out: Path,
+    coco_root: Path | None,
+    count: int,
+    columns: int,
+    category: str | None,
+    seed: int,
+) -> None:
+    """Draw a contact sheet of DATASET: anomalous images with the mask outlined and the categories named."""
+    from cocoad.contact_sheet import write_contact_sheet
+
+    choice = {"count": count, "columns": columns, "seed": seed}
+    shown = write_contact_sheet(dataset, split, out, coco_root=coco_root, category=category, **choice)
+    click.echo(f"{out}: {shown} images of split {split}")
+
+
 def main() -> None:
     """Entry point of the ``cocoad`` command."""
     run_cli(cocoad)

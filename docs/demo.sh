@@ -11,6 +11,7 @@ step() { printf '\n$ %s\n' "$*"; "$@"; }
 [ -d coco ] || step cocoad sample coco
 [ -d coco-ad ] || step cocoad build --coco-root coco
 step cocoad verify --deep
+step cocoad show --split 0 --out sheet.png
 
 small="--split 0 --weights offline --backbone tf_efficientnet_lite0 --image-size 128"
 step bench run --method mean-image $small

@@ -1,0 +1,181 @@
+"""What a built dataset consists of: per split and per held-out category, how much and how large."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from cocoad.annotations import Annotations, read_annotations
+from cocoad.errors import InputError
+from cocoad.files import open_atomic
+from cocoad.manifest import SplitManifest, find_coco_root, read_dataset, read_split
+from cocoad.partition import membership
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's limits of small and medium areas
+VAL_ANNOTATIONS = "annotations/instances_val2017.json"
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How many are small (< 32² pixels), medium (< 96²) and large."""
+
+    small: int
+    medium: int
+    large: int
+
+
+class CategoryStats(msgspec.Struct, frozen=True):
+    """A held-out category among the anomalous test images; instances are None where annotations are not at hand."""
+
+    name: str
+    images: int
+    instances: int | None
+    instance_sizes: Sizes | None
+
+
+class SplitStats(msgspec.Struct, frozen=True):
+    """A split; the share is of all test pixels, and of the anomalous images' own; sizes are of whole masks."""
+
+    split: int
+    train_normal: int
+    test_normal: int
+    test_anomalous: int
+    anomalous_share: float
+    anomalous_share_in_anomalous: float
+    mask_sizes: Sizes
+    categories: list[CategoryStats]
+
+
+def dataset_stats(directory: Path, coco_root: Path | None = None) -> list[SplitStats]:
+    """Return the statistics of a built dataset's splits.
+
+    Raises:
+        InputError: it is no built dataset, or a file of it was changed.
+    """
+    annotations = _annotations(directory, coco_root)
+    manifest = read_dataset(directory)
+    found = []
+    for name in sorted(manifest.splits):
+        split = read_split(directory, int(name))
+        instances: dict[int, list[float]] = {}
+        if annotations is not None:
+            held_out = membership(annotations, split.split, manifest.options).held_out
+            kinds = annotations.annotation_category_ids[held_out]
+            areas = annotations.annotation_areas[held_out]
+            instances = {c.id: areas[kinds == c.id].tolist() for c in split.held_out}
+        found.append(_split_stats(split, instances if annotations is not None else None))
+    return found
+
+
+def _annotations(directory: Path, coco_root: Path | None) -> Annotations | None:
+    """Return val2017's annotations if they are at hand."""
+    try:
+        path = find_coco_root(directory, coco_root) / VAL_ANNOTATIONS
+    except InputError:
+        return None
+    return read_annotations(path, segmentations=False) if path.is_file() else None
+
+
+def _split_stats(split: SplitManifest, areas: Mapping[int, Sequence[float]] | None) -> SplitStats:
+    """Put a split's statistics together; ``areas`` are those of each category's instances, in pixels."""
+    anomalous = [sample for sample in split.test if sample.label]
+    images = Counter(category for sample in anomalous for category in sample.categories)
+    pixels = sum(sample.anomalous_pixels for sample in anomalous)
+    everywhere, there = (sum(s.width * s.height for s in samples) for samples in (split.test, anomalous))
+    return SplitStats(
+        split=split.split,
+        train_normal=len(split.train),
+        test_normal=len(split.test) - len(anomalous),
+        test_anomalous=len(anomalous),
+        anomalous_share=pixels / everywhere if everywhere else 0.0,
+        anomalous_share_in_anomalous=pixels / there if there else 0.0,
+        mask_sizes=_sizes([sample.anomalous_pixels for sample in anomalous]),
+        categories=[
+            CategoryStats(
+                category.name,
+                images[category.id],
+                None if areas is None else len(areas[category.id]),
+                None if areas is None else _sizes(areas[category.id]),
+            )
+            for category in split.held_out
+        ],
+    )
+
+
+def _sizes(areas: Sequence[float]) -> Sizes:
+    small, medium, large = np.histogram(areas, [0, SMALL, MEDIUM, np.inf])[0].tolist()
+    return Sizes(small, medium, large)
+
+
+def tables(stats: Sequence[SplitStats]) -> list[RenderableType]:
+    """Return the statistics as tables: one of the splits, and one of each split's held-out categories."""
+    shares = ("Anomalous pixels, %", "… in anomalous images, %")
+    splits = _table("Split", "Train", "Test normal", "Test anomalous", *shares, "Small", "Medium", "Large")
+    for each in stats:
+        counts = (each.train_normal, each.test_normal, each.test_anomalous)
+        percent = (100 * each.anomalous_share, 100 * each.anomalous_share_in_anomalous)
+        sizes = msgspec.structs.astuple(each.mask_sizes)
+        splits.add_row(
+            str(each.split),
+            *map("{:,}".format, counts),
+            *map("{:.2f}".format, percent),
+            *map("{:,}".format, sizes),
+        )
+    shown: list[RenderableType] = [splits]
+    for each in stats:
+        table = _table(f"Held out in split {each.split}", "Images", "Instances", "Small", "Medium", "Large")
+        for category in each.categories:
+            sizes = (
+                msgspec.structs.astuple(category.instance_sizes) if category.instance_sizes else (None,) * 3
+            )
+            figures = (category.images, category.instances, *sizes)
+            table.add_row(category.name, *("–" if figure is None else f"{figure:,}" for figure in figures))
+        shown.append(table)
+    return shown
+
+
+def _table(*headings: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index else "left")
+    return table
+
+
+def write_figure(stats: Sequence[SplitStats], path: Path) -> None:
+    """Draw the anomalous images of each held-out category, and the sizes of the masks, as a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4 * len(stats) + 0.5, 7.5), layout="constrained")
+    rows = figure.subplots(2, len(stats), squeeze=False, height_ratios=[4, 1])
+    for column, each in enumerate(stats):
+        bars, sizes = rows[0][column], rows[1][column]
+        ordered = sorted(each.categories, key=lambda category: category.images)
+        bars.barh(
+            [category.name for category in ordered],
+            [category.images for category in ordered],
+            color="#0072B2",
+        )
+        total = each.test_normal + each.test_anomalous
+        bars.set_title(
+            f"Split {each.split}: {each.test_anomalous:,} of {total:,} test images anomalous", fontsize=10
+        )
+        bars.set_xlabel("images with the category")
+        counts = msgspec.structs.astuple(each.mask_sizes)
+        sizes.bar(["small\n< 32²", "medium\n< 96²", "large"], counts, color=["#56B4E9", "#009E73", "#D55E00"])
+        sizes.set_ylabel("masks")
+        for axes in (bars, sizes):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=8)
+    with open_atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,96 @@
+"""Statistics and contact sheets of built datasets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cocoad.build import build_dataset
+from cocoad.cli import cocoad
+from cocoad.errors import InputError
+from cocoad.manifest import HINT_FILE, read_split
+from cocoad.sample import draw_sample
+from cocoad.stats import dataset_stats
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("drawn")
+    draw_sample(root / "coco", train=40, val=40, size=96)
+    build_dataset(root / "coco", root / "coco-ad")
+    return root / "coco-ad"
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(cocoad, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_statistics_agree_with_a_count_by_hand(built: Path) -> None:
+    instances = json.loads((built.parent / "coco" / "annotations" / "instances_val2017.json").read_bytes())
+    for stats in dataset_stats(built):
+        split = read_split(built, stats.split)
+        anomalous = [sample for sample in split.test if sample.label]
+        assert stats.test_anomalous == len(anomalous)
+        assert sum(stats.mask_sizes.__getattribute__(size) for size in ("small", "medium", "large")) == len(
+            anomalous
+        )
+        area = sum(sample.width * sample.height for sample in split.test)
+        assert stats.anomalous_share == pytest.approx(sum(s.anomalous_pixels for s in anomalous) / area)
+        ids = {category.name: category.id for category in split.held_out}
+        for category in stats.categories:
+            ident = ids[category.name]
+            rows = [a for a in instances["annotations"] if a["category_id"] == ident]
+            assert category.instances == len(rows)
+            assert category.images == len({a["image_id"] for a in rows})
+            assert category.instance_sizes is not None
+            assert category.instance_sizes.small == sum(a["area"] < 1024 for a in rows)
+
+
+def test_without_annotations_instances_are_not_invented(built: Path, tmp_path: Path) -> None:
+    hint = built / HINT_FILE
+    kept = hint.read_text()
+    try:
+        hint.write_text(str(tmp_path))  # a root without annotations
+        assert all(c.instances is None for stats in dataset_stats(built) for c in stats.categories)
+        assert "–" in run("stats", built)
+    finally:
+        hint.write_text(kept)
+
+
+def test_the_command_prints_tables_json_and_a_figure(built: Path, tmp_path: Path) -> None:
+    printed = run("stats", built, "--figure", tmp_path / "stats.png")
+    assert "Held out in split 3" in printed
+    assert "toothbrush" in printed
+    assert Image.open(tmp_path / "stats.png").size[0] > 1000
+    assert [stats["split"] for stats in json.loads(run("stats", built, "--json"))] == [0, 1, 2, 3]
+
+
+def test_a_sheet_shows_every_anomalous_image_with_an_outline(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    anomalous = sum(sample.label for sample in read_split(built, 1).test)
+    assert f"{anomalous} images of split 1" in run("show", built, "--split", 1, "--out", out, "--columns", 4)
+    pixels = np.asarray(Image.open(out))
+    assert pixels.shape[:2] == (-(-anomalous // 4) * (256 + 34 + 8) + 8, 4 * (256 + 8) + 8)
+    assert (pixels == (255, 200, 0)).all(axis=2).sum() > 50 * anomalous
+
+
+def test_a_sheet_of_one_category_shows_its_images_only(built: Path, tmp_path: Path) -> None:
+    stats = dataset_stats(built)[0]
+    category = max(stats.categories, key=lambda each: each.images)
+    printed = run("show", built, "--category", category.name, "--out", tmp_path / "sheet.png")
+    assert f"{category.images} images" in printed
+    with pytest.raises(InputError, match="split 0 does not hold out 'toothbrush'"):
+        run("show", built, "--category", "toothbrush", "--out", tmp_path / "sheet.png")
+
+
+def test_a_missing_image_is_named_and_no_sheet_is_left(built: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no readable image .* give --coco-root DIR"):
+        run("show", built, "--coco-root", tmp_path, "--out", tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
