@@ -18,6 +18,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "report": "Write one HTML page about finished runs.",
     "runs": "List runs and their state.",
     "show": "Print one run.",
+    "methods": "List the methods.",
     "cache": "Decode and resize a dataset's images once, for all runs.",
     "profile": "Measure a method's speed on this machine.",
     "export": "Export a trained run for production.",
