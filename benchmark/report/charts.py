@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from benchmark.report.svg import Axis, Series, axis_for, histogram, line_chart, scatter
+from benchmark.report.svg import LARGEST, Axis, Series, axis_for, histogram, line_chart, scatter, widened
 from benchmark.report.testsets import RunsOnTestSet, ShownRun, Styles
 from benchmark.results.names import COLUMNS
 from benchmark.results.rank import Ranking
@@ -68,7 +68,7 @@ def _curves(runs: Sequence[ShownRun], name: str) -> list[Chart]:
             x_axis = Axis("threshold (0: lowest score, 1: highest)", 0.0, 1.0)
             high = max(value for one in series for _, value in one.points)
             charts.append(
-                Chart(title, line_chart(title, series, x_axis, Axis(word, 0.0, high * 1.08 or 1.0)))
+                Chart(title, line_chart(title, series, x_axis, Axis(word, 0.0, max(high, 0.01) * 1.08)))
             )
     return charts
 
@@ -98,13 +98,11 @@ def histograms(runs: Sequence[ShownRun]) -> list[Chart]:
     for run in runs:
         scores = np.array([row.score for row in run.scores], float)
         labels = np.array([row.label for row in run.scores], bool)
-        finite = np.isfinite(scores)
+        finite = np.abs(scores) < LARGEST
         scores, labels = scores[finite], labels[finite]
         if not scores.size:
             continue
-        low, high = float(scores.min()), float(scores.max())
-        if high <= low:
-            high = low + (abs(low) or 1.0)
+        low, high = widened(float(scores.min()), float(scores.max()))
         shares = []
         for wanted in (~labels, labels):
             counts, _ = np.histogram(scores[wanted], BINS, (low, high))

@@ -107,7 +107,9 @@ def _previews(run: ShownRun, notes: list[str]) -> Previews | None:
 def _seen(run: ShownRun, previews: Previews, rows: Sequence[ImageScore]) -> _Seen:
     places = {row.id: index for index, row in enumerate(run.scores)}
     order = [places[row.id] for row in rows]
-    chosen = Previews(previews.maps[order], previews.masks[order])
+    chosen = previews
+    if order != list(range(len(previews.maps))):
+        chosen = Previews(previews.maps[order], previews.masks[order])
     names = np.array([row.class_name for row in rows])
     normal = np.array([not row.label for row in rows])
     scores = np.array([run.scores[index].score for index in order], float)
@@ -118,7 +120,7 @@ def _seen(run: ShownRun, previews: Previews, rows: Sequence[ImageScore]) -> _See
         reference = np.sort(scores[mine & normal])
         if reference.size:
             beyond[mine] = np.searchsorted(reference, scores[mine]) / reference.size
-        low, high = np.percentile(chosen.maps[mine], (2, 99.8))
+        low, high = np.percentile(chosen.maps[mine], (2, 99))
         spans[str(name)] = (float(low), float(high))
     best = {str(name): run.best_threshold(str(name)) for name in np.unique(names)}
     return _Seen(run, chosen, scores, beyond, [best[row.class_name] for row in rows], spans)

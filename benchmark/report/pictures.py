@@ -27,9 +27,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 def thumbnail(path: Path) -> str | None:
     """Return an image as a JPEG's data URL; None when it is gone, no image, or too large to open."""
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES:
         return None
     try:
+        if not path.is_file():
+            return None
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 return None
@@ -43,7 +45,7 @@ def thumbnail(path: Path) -> str | None:
 
 def heatmap(values: FloatArray, low: float, high: float) -> str:
     """Return a map (64, 64) as a PNG's data URL, ``low`` dark and ``high`` bright."""
-    shares = np.clip((values - low) / max(high - low, 1e-30), 0, 1)
+    shares = np.clip((values.astype(np.float64) - low) / max(high - low, 1e-30), 0, 1)
     picture = Image.fromarray((shares * (LEVELS - 1)).round().astype(np.uint8))
     picture.putpalette(_palette())
     return _data_url(picture, "png", optimize=True)

@@ -12,6 +12,8 @@ WIDTH, HEIGHT = 340, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 40
 SMALLEST_STEP = 0.8  # units of the drawing; points that are nearer to the last one are not drawn
 
+LARGEST = 1e100  # what is beyond, no method gave: it is left out, so that no sum overflows
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -64,12 +66,25 @@ class Axis:
 
 def axis_for(label: str, values: Iterable[float], log: bool = False) -> Axis:
     """Return an axis that holds all finite ``values`` with a little room; logarithmic if all are > 0."""
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if abs(value) < LARGEST]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-    if log and low > 0:
+    if log and low > 1 / LARGEST:
         return Axis(label, low / 1.3, high * 1.3, log=True)
-    room = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
-    return Axis(label, low - room, high + room)
+    room = 0.06 * (high - low)
+    return Axis(label, *widened(low - room, high + room))
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of an axis, moved apart when they are so near that no ticks fit between them.
+
+    >>> widened(0.0, 2.0), widened(4.0, 4.0), widened(0.0, 0.0)
+    ((0.0, 2.0), (3.6, 4.4), (-0.1, 0.1))
+    """
+    largest = max(abs(low), abs(high))
+    if high - low > max(1e-6 * largest, 1 / LARGEST):
+        return low, high
+    room = 0.1 * largest if largest > 1 / LARGEST else 0.1
+    return low - room, high + room
 
 
 def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> Markup:
@@ -134,7 +149,7 @@ def histogram(title: str, normal: Sequence[float], anomalous: Sequence[float], x
 
 def _drawable(point: tuple[float, float], x: Axis, y: Axis) -> bool:
     pairs = zip(point, (x, y), strict=True)
-    return all(math.isfinite(value) and (value > 0 or not axis.log) for value, axis in pairs)
+    return all(abs(value) < LARGEST and (value > 0 or not axis.log) for value, axis in pairs)
 
 
 def _at(point: tuple[float, float], x: Axis, y: Axis) -> tuple[float, float]:

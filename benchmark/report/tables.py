@@ -56,6 +56,11 @@ class BoardTable:
     heads: list[Head]
     rows: list[Row]
 
+    @property
+    def with_sources(self) -> bool:
+        """Whether some rows were published, so that it must be said which ones and where."""
+        return any(row.published for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Breakdown:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from benchmark.outputs import ImageScore, read_curves, read_scores
 from benchmark.record import TRAIN_LOG_FILE, Record
+from benchmark.report.svg import LARGEST
 from benchmark.results.collect import Run
 from cocoad.errors import InputError
 
@@ -133,7 +134,7 @@ def _number(text: str | None) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

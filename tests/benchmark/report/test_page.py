@@ -195,11 +195,39 @@ def test_without_a_sound_run_no_page_is_written(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("column", ["mad", "aupro"])
-def test_every_metric_has_a_column_that_can_be_sorted(
-    make_whole_run: MakeRun, tmp_path: Path, column: str
+@pytest.mark.parametrize("score", [0.0, 5.0, 1e16, 1e-320, 1e308, float("inf"), float("nan")])
+def test_scores_of_any_size_are_drawn_or_left_out(
+    make_whole_run: MakeRun, tmp_path: Path, score: float
 ) -> None:
-    make_whole_run("one", score=0.5)
-    page = page_of(tmp_path / "runs", tmp_path / "out")
-    label = {"mad": "mAD", "aupro": "AUPRO"}[column]
-    assert re.search(rf'<th scope="col"[^>]*><button type="button">{label}</button>', page)
+    run = make_whole_run("one")
+    rows = read_scores(run)
+    write_scores(run, [dataclasses.replace(row, score=score * (1 if row.label else -1)) for row in rows])
+    page = page_of(tmp_path / "runs", tmp_path / "a")
+    assert ("Scores of one" in page) == (abs(score) < 1e100)
+    write_scores(run, [dataclasses.replace(row, score=score) for row in rows])
+    assert ("Scores of one" in page_of(tmp_path / "runs", tmp_path / "b")) == (abs(score) < 1e100)
+
+
+@pytest.mark.parametrize("value", ["-3", "1e308", "1e400", "0", "true"])
+def test_curves_of_any_numbers_are_survived(make_whole_run: MakeRun, tmp_path: Path, value: str) -> None:
+    run = make_whole_run("one")
+    columns = dict.fromkeys(("fpr", "tpr", "f1", "iou", "threshold", "pro"), f"[{value}, {value}]")
+    curve = "{" + ", ".join(f'"{name}": {numbers}' for name, numbers in columns.items()) + "}"
+    (run / "curves.json").write_text(f'{{"roc": {{"coco": {curve}}}, "f1_iou": {{"coco": {curve}}}}}')
+    (run / "train_log.csv").write_text(f"epoch,loss,learning_rate\n{value},{value},{value}\n")
+    assert "nan" not in re.sub(r"base64,[^\"')]*", "", page_of(tmp_path / "runs", tmp_path / "out"))
+
+
+@pytest.mark.parametrize("image", ["x" * 5000 + ".jpg", "/dev/zero", "..", "", "a\\b.png"])
+def test_paths_that_name_no_image_are_survived(make_whole_run: MakeRun, tmp_path: Path, image: str) -> None:
+    run = make_whole_run("one")
+    write_scores(run, [dataclasses.replace(row, image=image) for row in read_scores(run)])
+    assert "data:image/jpeg" not in page_of(tmp_path / "runs", tmp_path / "out")
+
+
+def test_published_rows_are_marked_with_their_source(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    assert ">Source<" not in page_of(tmp_path / "runs", tmp_path / "a")
+    page = page_of(tmp_path / "runs", tmp_path / "b", "--published")
+    assert ">Source<" in page
+    assert '<tr class="published">' in page
