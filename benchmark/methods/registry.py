@@ -13,6 +13,7 @@ ENTRY_POINTS = "cocoad.methods"
 BUILT_IN = {
     "invad": "benchmark.methods.invad.method:InvAD",
     "invad-lite": "benchmark.methods.invad.method:InvADLite",
+    "rd": "benchmark.methods.rd:ReverseDistillation",
     "padim": "benchmark.methods.padim:PaDiM",
     "patchcore": "benchmark.methods.patchcore:PatchCore",
     "mean-image": "benchmark.methods.floors:MeanImage",
