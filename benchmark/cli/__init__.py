@@ -19,6 +19,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "runs": "List runs and their state.",
     "show": "Print one run.",
     "methods": "List the methods.",
+    "dataset": "Say which layout a dataset has and count its images.",
     "cache": "Decode and resize a dataset's images once, for all runs.",
     "profile": "Measure a method's speed on this machine.",
     "export": "Export a trained run for production.",

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.datasets.built import is_built, read_built
-from benchmark.datasets.folder import is_folder, read_folder
+from benchmark.datasets.folder import (
+    is_folder,
+    is_mvtec_3d,
+    is_uni_medical,
+    read_folder,
+    read_mvtec_3d,
+    read_uni_medical,
+)
+from benchmark.datasets.official import is_official, read_official
+from benchmark.datasets.real_iad import is_real_iad, read_real_iad
 from benchmark.datasets.samples import AnomalyDataset, Sample
+from benchmark.datasets.visa import is_visa, read_visa
 from cocoad.errors import InputError
 
-LAYOUTS = ("built", "folder")
+Reader = Callable[[Path, int, Path | None], AnomalyDataset]  # (directory, split, COCO root)
 
-__all__ = ["LAYOUTS", "AnomalyDataset", "Sample", "load_dataset"]
+
+class Layout(NamedTuple):
+    """A way in which a dataset lies on disk."""
+
+    name: str
+    known_by: str
+    recognise: Callable[[Path], bool]
+    read: Reader
+
+
+def _whole(read: Callable[[Path], AnomalyDataset]) -> Reader:
+    """Make a reader of a dataset that has no splits."""
+    return lambda path, split, coco_root: read(path)
+
+
+REGISTRY = (  # in the order in which they are tried: the folder is the most general
+    Layout("built", "dataset.json", is_built, read_built),
+    Layout("official", "meta_20_K.json", is_official, read_official),
+    Layout("visa", "split_csv/1cls.csv", is_visa, _whole(read_visa)),
+    Layout("real-iad", "CLASS.json and CLASS/", is_real_iad, _whole(read_real_iad)),
+    Layout("mvtec-3d", "[CLASS/]train/good/rgb", is_mvtec_3d, _whole(read_mvtec_3d)),
+    Layout("uni-medical", "{brain,liver,retinal}/train/good", is_uni_medical, _whole(read_uni_medical)),
+    Layout("folder", "[CLASS/]train/good", is_folder, _whole(read_folder)),
+)
+LAYOUTS = tuple(layout.name for layout in REGISTRY)
+
+__all__ = ["LAYOUTS", "REGISTRY", "AnomalyDataset", "Layout", "Sample", "load_dataset"]
 
 
 def load_dataset(
@@ -33,14 +70,14 @@ def load_dataset(
         raise InputError(f"no dataset at {path}: build one with `cocoad build`, or give --dataset DIR")
     if layout not in (None, *LAYOUTS):
         raise InputError(f"no layout {layout!r}: there are {', '.join(LAYOUTS)}")
-    if layout == "built" or (layout is None and is_built(path)):
-        dataset = read_built(path, 0 if split is None else split, coco_root)
-    elif layout == "folder" or is_folder(path):
-        dataset = read_folder(path)
-    else:
-        raise InputError(
-            f"{path} is neither a built COCO-AD (dataset.json) nor a folder like MVTec AD ([CLASS/]train/good)"
-        )
+    fitting = (
+        entry for entry in REGISTRY if (entry.recognise(path) if layout is None else entry.name == layout)
+    )
+    chosen = next(fitting, None)
+    if chosen is None:
+        known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
+        raise InputError(f"{path} has none of the layouts that are known: {known}")
+    dataset = chosen.read(path, 0 if split is None else split, coco_root)
     if not classes:
         return dataset
     if unknown := set(classes) - set(dataset.classes):

@@ -16,17 +16,27 @@ def load_image(path: Path, size: int) -> npt.NDArray[np.uint8]:
     return np.array(_open(path, "RGB", size))
 
 
-def load_mask(path: Path | None, size: int) -> npt.NDArray[np.bool_]:
-    """Return a mask as bool (size, size): resized bilinearly, then > 0.5; None is all normal."""
+def load_mask(path: Path | None, size: int, threshold: int | None = None) -> npt.NDArray[np.bool_]:
+    """Return a mask as bool (size, size): resized bilinearly, then > 0.5; None is all normal.
+
+    With a ``threshold`` the file holds label ids: it becomes 0 and 255 (values above it) before it is resized.
+    """
     if path is None:
         return np.zeros((size, size), np.bool_)
-    mask: npt.NDArray[np.bool_] = np.array(_open(path, "L", size)) > 127
+    mask: npt.NDArray[np.bool_] = np.array(_open(path, "L", size, threshold)) > 127
     return mask
 
 
-def _open(path: Path, mode: str, size: int) -> Image.Image:
+def _open(path: Path, mode: str, size: int, threshold: int | None = None) -> Image.Image:
     try:
         with Image.open(path) as image:
-            return image.convert(mode).resize((size, size), Image.Resampling.BILINEAR)
+            pixels = image.convert(mode) if threshold is None else _binary(image, threshold)
+            return pixels.resize((size, size), Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: not a readable image ({error})") from None
+
+
+def _binary(image: Image.Image, threshold: int) -> Image.Image:
+    # the ids of a palette image are its indices: as grey they would be its colours' brightness
+    labels = np.asarray(image if len(image.getbands()) == 1 else image.convert("L"))
+    return Image.fromarray(np.where(labels > threshold, 255, 0).astype(np.uint8))

@@ -16,6 +16,9 @@ class Sample:
     label: int = 0  # 0 normal, 1 anomalous
     mask: Path | None = None  # same size as the image, > 0 anomalous; None: nothing anomalous
     groups: tuple[str, ...] = ()  # "category:person", "size:small", "defect:crack"
+    mask_threshold: int | None = (
+        None  # masks of small label ids: values above it are anomalous; None: 0 … 255
+    )
 
 
 @dataclass(frozen=True)

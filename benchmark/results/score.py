@@ -148,7 +148,7 @@ def _checked_batches(
 
 
 def _mask(sample: Sample, size: int) -> npt.NDArray[np.bool_]:
-    return np.zeros((size, size), bool) if sample.mask is None else load_mask(sample.mask, size)
+    return load_mask(sample.mask, size, sample.mask_threshold)
 
 
 def _image_score(sample: Sample, score: float) -> ImageScore:

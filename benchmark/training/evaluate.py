@@ -79,7 +79,7 @@ def evaluate(
 
     def fetch(indices: Sequence[int]) -> _Batch:
         chosen = [samples[index] for index in indices]
-        masks = np.stack([load_mask(sample.mask, image_size) for sample in chosen])
+        masks = np.stack([load_mask(s.mask, image_size, s.mask_threshold) for s in chosen])
         return _Batch(chosen, torch.from_numpy(rows.rows(indices)).permute(0, 3, 1, 2), masks)
 
     mine = range(rank, len(samples), processes)

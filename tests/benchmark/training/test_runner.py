@@ -85,5 +85,5 @@ def test_too_few_images_for_a_batch_are_said_and_the_run_is_marked_failed(
 
 def test_an_anomalous_image_without_a_mask_is_named(tiles: Path, tmp_path: Path) -> None:
     (tiles / "ground_truth" / "square" / "12_mask.png").unlink()
-    with pytest.raises(InputError, match="without a mask in ground_truth: test/square/12"):
+    with pytest.raises(InputError, match="test/square/12: anomalous but without a mask"):
         run(tiles, tmp_path / "runs")
