@@ -12,7 +12,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.command(name="dataset")
 @click.argument("dataset", metavar="DIR", type=FOLDER)
 @click.option("--layout", help="The dataset's layout.  [default: recognised]")
-@click.option("--split", type=int, default=0, show_default=True, help="Of COCO-AD: 0 … 3.")
+@click.option("--split", type=click.IntRange(0, 3), default=0, show_default=True, help="Of COCO-AD.")
 @click.option("--coco-root", type=FOLDER, help="Where COCO's images are.  [default: as at the build]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(dataset: Path, layout: str | None, split: int, coco_root: Path | None, as_json: bool) -> None:
@@ -20,10 +20,12 @@ def command(dataset: Path, layout: str | None, split: int, coco_root: Path | Non
     from benchmark.datasets import load_dataset
     from benchmark.datasets.checks import check_headers
     from benchmark.datasets.counts import COUNTS, counts
+    from cocoad.console import progress_callback
     from cocoad.files import json_bytes
 
     data = load_dataset(dataset, layout=layout, split=split, coco_root=coco_root)
-    check_headers(dataset, data.train + data.test)
+    with progress_callback() as advance:
+        check_headers(dataset, data.train + data.test, advance)
     found = counts(data)
     if as_json:
         click.echo(json_bytes(found), nl=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +13,7 @@ from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.errors import InputError
 
 SHOWN = 5
+OnImage = Callable[[str, int, int], None]  # (what, done, of how many)
 
 
 def checked(
@@ -42,13 +43,18 @@ def checked(
     return AnomalyDataset(name or path.name, layout, split, _hash(train, test), train, test)
 
 
-def check_headers(path: Path, samples: Iterable[Sample]) -> None:
+def check_headers(path: Path, samples: Sequence[Sample], on_image: OnImage | None = None) -> None:
     """Read the header of each image and mask.
 
     Raises:
         InputError: some cannot be read, or a mask has another size than its image; all are counted.
     """
-    _refuse(path, list(_bad_headers(samples)))
+    problems: list[str] = []
+    for done, sample in enumerate(samples, 1):
+        problems += _bad_headers([sample])
+        if on_image is not None:
+            on_image("reading headers", done, len(samples))
+    _refuse(path, problems)
 
 
 def _refuse(path: Path, problems: Sequence[str]) -> None:
