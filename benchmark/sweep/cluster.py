@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.record import Status, read_status
-from benchmark.sweep.execute import SWEEP_DIR, Job, Outcome, run_job
-from cocoad.console import one_line
+from benchmark.sweep.execute import SWEEP_DIR, Job, Outcome, error_line, run_job
 from cocoad.errors import InputError, ResourceError
 
 Cluster = Literal["slurm", "local"]
@@ -127,8 +126,7 @@ def import_submitit() -> Any:
 def _executor(cluster: Cluster, needs: Needs, out: Path, job: Job) -> Any:
     folder = (job.cwd / out / SWEEP_DIR / "jobs").resolve()
     submitit = import_submitit()
-    limits = {"slurm_max_num_timeout": MAX_TIMEOUTS} if cluster == "slurm" else {}
-    executor = submitit.AutoExecutor(folder, cluster=cluster, **limits)
+    executor = submitit.AutoExecutor(folder, cluster, **{f"{cluster}_max_num_timeout": MAX_TIMEOUTS})
     place = hashlib.sha256(str((job.cwd / job.directory).resolve()).encode()).hexdigest()[:8]
     parameters: dict[str, Any] = {
         "name": f"{job.directory.name}-{place}",
@@ -145,5 +143,6 @@ def _executor(cluster: Cluster, needs: Needs, out: Path, job: Job) -> Any:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return one_line(lines[0])[:500] if lines else type(error).__name__
+    """Return the first line of an error, or of the error in a job whose traceback it quotes."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return error_line(lines if "Traceback (most recent call last):" in lines else lines[:1])

@@ -143,12 +143,17 @@ def failure(code: int, log: Path, begin: int) -> str:
     with log.open("rb") as stream:
         stream.seek(max(begin, log.stat().st_size - TAIL_BYTES))
         lines = stream.read().decode("utf-8", "replace").splitlines()
+    return error_line(lines) or f"ended with exit code {code} and no word"
+
+
+def error_line(lines: Sequence[str]) -> str:
+    """Return the first line of the error among what a process said: ours, else a traceback's, else its last word."""
     said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if not said:
         starts = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call")]
         after = lines[starts[-1] + 1 :] if starts else []
         said = [line for line in after if line[:1].strip()][:1] or [line for line in lines if line.strip()]
-    return one_line(said[-1])[:500] if said else f"ended with exit code {code} and no word"
+    return one_line(said[-1])[:500] if said else ""
 
 
 def _remember_failure(directory: Path, code: int, why: str) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from benchmark.cli.sweep import command
 from benchmark.config import RunConfig
 from benchmark.record import read_record
-from benchmark.sweep.cluster import ClusterRun, Needs, sbatch_options, submit
+from benchmark.sweep.cluster import ClusterRun, Needs, local_runner, sbatch_options, submit
 from benchmark.sweep.execute import Job
 from cocoad.errors import InputError, ResourceError
 
@@ -80,6 +80,15 @@ def test_a_run_that_is_queued_again_goes_on(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(ClusterRun(job))).checkpoint().function
     assert (again.job.resume, again.job.force) == (True, False)
     assert again.job.config == job.config
+
+
+def test_of_a_job_that_broke_the_error_in_its_traceback_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    (tmp_path / "absent").write_text("a file, where a folder should be")
+    job = Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), tmp_path / "absent")
+    outcome = local_runner(Needs(gpus_per_run=0), tmp_path / "jobs")(job, lambda status: None)
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith("NotADirectoryError: ")
 
 
 @pytest.mark.parametrize("pair", ["account", "account=", "=lab", "a b=c", "account=x\n#SBATCH --mem=1"])
