@@ -30,8 +30,7 @@ class _MapsAndScores(nn.Module):
         self.method = method
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.method.anomaly_maps(images)
-        return maps, self.method.image_scores(maps)
+        return self.method.predict(images)
 
 
 def export_onnx(model: TrainedModel, path: Path) -> float:

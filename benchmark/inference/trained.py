@@ -60,12 +60,11 @@ class TrainedModel:
     def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
         """Return the predictions of images (S, S, 3), RGB, in one pass."""
         batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
-        maps = self.method.anomaly_maps(batch.float() / 255)
-        scores = self.method.image_scores(maps).tolist()
+        maps, scores = self.method.predict(batch.float() / 255)
         arrays = maps.float().cpu().numpy()
         if not np.isfinite(arrays).all():
             raise InputError(f"{self.name} gives maps that are not finite: its weights are damaged")
-        return [Prediction(score, one) for score, one in zip(scores, arrays, strict=True)]
+        return [Prediction(score, one) for score, one in zip(scores.tolist(), arrays, strict=True)]
 
 
 def load_run(directory: str | Path, device: str = "auto") -> TrainedModel:

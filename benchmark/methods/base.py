@@ -8,7 +8,8 @@ Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from cocoad.errors import InputError
 
 class Method(nn.Module, ABC):
     """What all methods say. Subclass :class:`GradientMethod` or :class:`OnePassMethod`.
+
+    (Or, to wrap another library's method with its own training, :class:`SelfTrainedMethod`.)
 
     A constructor takes ``image_size`` (pixels), ``backbone`` (a timm name or None for the method's own) and
     keyword options of its own; it builds networks with random weights and touches neither disk nor network.
@@ -52,6 +55,11 @@ class Method(nn.Module, ABC):
     def image_scores(self, maps: Tensor) -> Tensor:
         """Return one score per image (B,) from its map (B, H, W): its maximum, unless overridden."""
         return maps.flatten(1).amax(1)
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps (B, H, W) and the scores (B,) of ``images`` (B, 3, H, W)."""
+        maps = self.anomaly_maps(images)
+        return maps, self.image_scores(maps)
 
 
 class GradientMethod(Method):
@@ -87,3 +95,25 @@ class OnePassMethod(Method):
     @abstractmethod
     def fit_end(self, generator: torch.Generator) -> None:
         """Solve, after the last batch; ``generator`` is the seeded source of any randomness."""
+
+
+class Epochs(Protocol):
+    """A training set in batches: each iteration is the next epoch, in an order of its own."""
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield an epoch's batches of normal images (B, 3, H, W)."""
+
+
+class SelfTrainedMethod(Method):
+    """A method of another library, wrapped with the training loop that it brings.
+
+    The engine gives images, seed and device, and takes over again for scoring. Such a training takes one
+    process and starts anew when it is interrupted; of the recipe it heeds what its wrapper says it does.
+    """
+
+    @abstractmethod
+    def fit(self, batches: Epochs, recipe: Recipe, heard: Callable[[int, int, Tensor], None]) -> None:
+        """Train on ``batches`` in place; tell ``heard`` (steps done, of how many, loss) after each step."""

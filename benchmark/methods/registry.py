@@ -10,6 +10,7 @@ from benchmark.methods.base import Method
 from cocoad.errors import InputError
 
 ENTRY_POINTS = "cocoad.methods"
+ANOMALIB = "anomalib:"  # and the name of one of anomalib's models
 BUILT_IN = {
     "invad": "benchmark.methods.invad.method:InvAD",
     "invad-lite": "benchmark.methods.invad.method:InvADLite",
@@ -32,13 +33,17 @@ def method_class(name: str) -> type[Method]:
     Raises:
         InputError: there is no such method (the error lists those there are), or it is not a Method.
     """
+    if name.startswith(ANOMALIB):
+        from benchmark.methods.anomalib_models import adapted
+
+        return adapted(name.removeprefix(ANOMALIB))
     if name in BUILT_IN:
         module, attribute = BUILT_IN[name].split(":")
         loaded: Any = getattr(importlib.import_module(module), attribute)
     else:
         points = entry_points(group=ENTRY_POINTS, name=name)
         if not points:
-            raise InputError(f"no method {name!r}: there are {', '.join(names())}")
+            raise InputError(f"no method {name!r}: there are {', '.join(names())} and {ANOMALIB}MODEL")
         loaded = next(iter(points)).load()
     if not (isinstance(loaded, type) and issubclass(loaded, Method)):
         raise InputError(f"the method {name!r} is not a subclass of benchmark.methods.base.Method")

@@ -86,12 +86,12 @@ def evaluate(
     order = [mine[start : start + batch_size] for start in range(0, len(mine), batch_size)]
     for chosen, pixels, masks in loaded(fetch, order, workers):
         try:
-            maps = method.anomaly_maps(pixels.to(device).float() / 255).float()
+            maps, given_scores = method.predict(pixels.to(device).float() / 255)
         except (RuntimeError, MemoryError) as error:
             raise memory_error(error, method, tuple(pixels.shape)) from None
+        maps, image_scores = maps.float(), given_scores.float().cpu().numpy()
         if not torch.isfinite(maps).all():
             raise CocoadError(f"the method gave a map that is not finite, near {chosen[0].id}")
-        image_scores = method.image_scores(maps).cpu().numpy()
         evaluator.update(
             maps,
             masks if device.type == "cpu" else torch.from_numpy(masks).to(device),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmark.config import RunConfig
 from benchmark.datasets.batches import PixelSource
 from benchmark.layers.synced_norm import synchronise_norms
-from benchmark.methods.base import GradientMethod, Method, OnePassMethod
+from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
 from benchmark.training.checkpoint import (
     Meta,
     Tensors,
@@ -97,8 +97,10 @@ def fit(
     """
     if isinstance(method, OnePassMethod):
         return _one_pass(method, pixels, config, fabric, listener)
+    if isinstance(method, SelfTrainedMethod):
+        return _self_trained(method, pixels, config, fabric, listener)
     if not isinstance(method, GradientMethod):
-        raise InputError(f"{type(method).__name__} is neither a GradientMethod nor a OnePassMethod")
+        raise InputError(f"{type(method).__name__} is no GradientMethod, OnePassMethod or SelfTrainedMethod")
     training = _Training(method, pixels, config, fabric, directory, identity, listener)
     if resume and (found := read_checkpoint(directory, warn)):
         training.restore(*found)
@@ -290,3 +292,45 @@ def _one_pass(
         method.load_state_dict(state)
     listener.on_epoch(1)
     return Fitted(time.perf_counter() - started, len(pixels))
+
+
+class _Epochs:
+    """The training set for a method that trains itself: each iteration the next epoch, in this bench's order."""
+
+    def __init__(self, pixels: PixelSource, order: Order) -> None:
+        self.pixels, self.order, self.epoch = pixels, order, 0
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        batches = self.order.epoch(self.epoch)
+        self.epoch += 1
+        for batch in self.pixels.batches(batches):
+            yield batch.float() / 255
+
+
+def _self_trained(
+    method: SelfTrainedMethod, pixels: PixelSource, config: RunConfig, fabric: Fabric, listener: Listener
+) -> Fitted:
+    """Have the method train itself."""
+    if fabric.world_size > 1:
+        raise InputError(f"{config.method} trains itself, in one process: start it without torchrun")
+    recipe, started = config.recipe, time.perf_counter()
+    order = Order(len(pixels), recipe.batch_size, config.seed, drop_last=False)
+    seen = 0
+
+    def heard(done: int, steps: int, loss: Tensor) -> None:
+        nonlocal seen
+        seen += min(recipe.batch_size, len(pixels))
+        listener.on_step(done, steps, loss, seen / (time.perf_counter() - started), 0.0)
+        if done % len(order) == 0:
+            listener.on_epoch(done // len(order))
+
+    seed_step(config.seed, 0, 0)
+    try:
+        method.fit(_Epochs(pixels, order), recipe, heard)
+    except (RuntimeError, MemoryError) as error:
+        raise memory_error(error, method, (recipe.batch_size, 3, config.image_size, config.image_size)) from None
+    method.to(fabric.device).eval()
+    return Fitted(time.perf_counter() - started, recipe.epochs * len(pixels))
