@@ -18,6 +18,7 @@ Preset = Literal["paper", "fast"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -27,7 +28,7 @@ Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 class Recipe:
     """How a method is trained. A method that fits in one pass uses ``batch_size`` and ``precision`` only."""
 
-    epochs: AtLeastOne = 100
+    epochs: NotNegative = 100  # 0: the untrained network is scored
     batch_size: AtLeastOne = 32  # over all processes
     optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3  # at ``learning_rate_batch`` images a step, else at any batch size

@@ -25,7 +25,7 @@ DATA = (
 )
 RECIPE = (
     click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe.  [default: paper]"),
-    click.option("--epochs", type=click.IntRange(min=1), help="Override the recipe's."),
+    click.option("--epochs", type=click.IntRange(min=0), help="Override the recipe's; 0: score the untrained network."),
     click.option("--batch-size", type=click.IntRange(min=1), help="Override the recipe's; over all processes."),
     click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Override the recipe's."),
     click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="recipe.NAME, options.NAME of "

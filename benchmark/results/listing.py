@@ -76,9 +76,9 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
         "method": f"{method.name} on {method.backbone or 'no backbone'}, weights {method.weights}",
         "options": ", ".join(f"{key}={value}" for key, value in method.options.items()),
         "dataset": f"{dataset.name}{split} at {dataset.image_size} px ({counts}), hash {dataset.hash[:12]}",
-        "trained": f"{record.epochs} epochs, preset {record.preset}, seed {record.seed}"
-        if record.epochs
-        else "",
+        "trained": ""
+        if record.epochs is None
+        else f"{record.epochs} epochs, preset {record.preset}, seed {record.seed}",
         "finished": record.finished_at,
         "flags": ", ".join(record.flags),
         **{f"undefined {key}": why for key, why in record.undefined.items()},

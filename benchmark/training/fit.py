@@ -331,6 +331,8 @@ def _self_trained(
     try:
         method.fit(_Epochs(pixels, order), recipe, heard)
     except (RuntimeError, MemoryError) as error:
-        raise memory_error(error, method, (recipe.batch_size, 3, config.image_size, config.image_size)) from None
+        raise memory_error(
+            error, method, (recipe.batch_size, 3, config.image_size, config.image_size)
+        ) from None
     method.to(fabric.device).eval()
     return Fitted(time.perf_counter() - started, recipe.epochs * len(pixels))

@@ -226,7 +226,7 @@ def _cost(fitted: Fitted | None, test_seconds: float, test_images: int, device: 
     return Cost(
         train_seconds=fitted.seconds if fitted else None,
         test_seconds=test_seconds,
-        train_images_per_s=fitted.images / fitted.seconds if fitted else None,
+        train_images_per_s=fitted.images / fitted.seconds if fitted and fitted.images else None,
         test_images_per_s=test_images / test_seconds,
         peak_memory_bytes=peak_memory_bytes(),
         peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,

@@ -55,7 +55,7 @@ def test_all_splits_are_four_configurations() -> None:
         ({"method": "nonsense"}, {}, "no method 'nonsense': there are invad"),
         ({"method": "invad"}, {"splits": "4"}, "no split '4'"),
         ({"method": "invad"}, {"settings": ["recipe.epoch=1"]}, "no field recipe.epoch: there are epochs"),
-        ({"method": "invad"}, {"settings": ["recipe.epochs=0"]}, "`int` >= 1"),
+        ({"method": "invad"}, {"settings": ["recipe.epochs=-1"]}, "`int` >= 0"),
         ({"method": "invad"}, {"settings": ["epochs"]}, "write recipe.NAME=VALUE"),
         ({"method": "invad"}, {"settings": ["image_size=100000"]}, "<= 4096"),
         ({"method": "invad"}, {"settings": ["recipe.optimizer=lion"]}, "Invalid enum value"),

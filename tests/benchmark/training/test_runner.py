@@ -87,3 +87,11 @@ def test_an_anomalous_image_without_a_mask_is_named(tiles: Path, tmp_path: Path)
     (tiles / "ground_truth" / "square" / "12_mask.png").unlink()
     with pytest.raises(InputError, match="test/square/12: anomalous but without a mask"):
         run(tiles, tmp_path / "runs")
+
+
+def test_no_epochs_at_all_score_the_untrained_network(tiles: Path, tmp_path: Path) -> None:
+    directory = run(tiles, tmp_path / "runs", "--epochs", "0")
+    untrained, trained = read_record(directory), read_record(run(tiles, tmp_path / "trained"))
+    assert (untrained.epochs, untrained.cost.train_images_per_s) == (0, None)
+    assert untrained.metrics != trained.metrics
+    assert not (directory / "train_log.csv").exists()
