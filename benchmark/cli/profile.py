@@ -14,7 +14,7 @@ import click
 @click.option("--batch-size", "batch_sizes", type=click.IntRange(min=1), multiple=True, help="May be repeated.  "
               "[default: the recipe's]")  # fmt: skip
 @click.option("--precision", "precisions", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), multiple=True,
-              help="May be repeated.  [default: 32-true, and bf16-mixed on a GPU]")  # fmt: skip
+              help="May be repeated.  [default: 32-true, and bf16-mixed where it is native]")  # fmt: skip
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=5.0, show_default=True, help="For each figure."
 )
@@ -35,6 +35,7 @@ def command(
     **options: Any,
 ) -> None:
     """Measure training and scoring on synthetic pixels; say how long the four splits would take."""
+    from benchmark.training.processes import supported_precision
     from benchmark.training.profile import measure, remember, table
     from benchmark.training.request import configs
     from benchmark.training.runner import resolved
@@ -42,7 +43,7 @@ def command(
 
     (config,) = configs({**options, "compile": compile_}, settings=settings)
     config = resolved(config)
-    wanted = precisions or (("32-true", "bf16-mixed") if config.device == "cuda" else ("32-true",))
+    wanted = precisions or sorted({"32-true", supported_precision("bf16-mixed", config.device)})
     speeds = list(measure(config, batch_sizes or (config.recipe.batch_size,), wanted, seconds))
     remember(config, speeds)
     show(table(config, speeds))

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 
-from benchmark.config import RunConfig
+from benchmark.config import Precision, RunConfig
 
 T = TypeVar("T")
 
@@ -31,6 +31,15 @@ def launched(config: RunConfig) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def supported_precision(precision: Precision, device: str) -> Precision:
+    """Return ``precision``, or float32 on a processor that could only emulate it, slower than float32 itself."""
+    if device != "cpu":
+        return precision
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()
+    native = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
+    return "bf16-mixed" if precision == "bf16-mixed" and native else "32-true"
 
 
 def is_first() -> bool:

@@ -31,7 +31,7 @@ from benchmark.training.data import RunPixels
 from benchmark.training.environment import peak_memory_bytes
 from benchmark.training.evaluate import Scored, evaluate
 from benchmark.training.fit import Fitted, fit
-from benchmark.training.processes import barrier, launched
+from benchmark.training.processes import barrier, launched, supported_precision
 from benchmark.training.recording import record_of
 from benchmark.training.reporter import Reporter
 from benchmark.training.weights import load_checkpoint, save_weights
@@ -113,9 +113,8 @@ def resolved(config: RunConfig) -> RunConfig:
         raise ResourceError("there is no CUDA device here: give --device cpu")
     if config.eval_only and config.checkpoint is None:
         raise InputError("--eval-only needs --checkpoint FILE: there is nothing to evaluate")
-    recipe = config.recipe
-    if device == "cpu":  # reduced precision gains nothing there
-        recipe = dataclasses.replace(recipe, precision="32-true")
+    precision = supported_precision(config.recipe.precision, device)
+    recipe = dataclasses.replace(config.recipe, precision=precision)
     backbone = config.backbone or method_class(config.method).default_backbone
     return dataclasses.replace(config, device=device, recipe=recipe, backbone=backbone)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,21 @@ def cut_at(step: int, method: type, monkeypatch: pytest.MonkeyPatch) -> None:
         return whole(self, images)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(method, "loss", loss)
+
+
+def test_a_run_in_half_precision_goes_on_to_the_same_bits(
+    config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    half = config(checkpoint_every_s=0, recipe=replace(config().recipe, precision="bf16-mixed"))
+    whole = run(half, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_at(4, tiny, patch)
+        with pytest.raises(PowerCutError):
+            run(half, tmp_path / "cut")
+    resumed = run(half, tmp_path / "cut", resume=True)
+    assert weights(resumed) == weights(whole)
+    assert weights(resumed) != weights(run(config(), tmp_path / "single"))
 
 
 @pytest.mark.parametrize("step", range(1, STEPS + 1))
