@@ -9,7 +9,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def command(as_json: bool) -> None:
     """List the methods that there are, with how they train and where they come from."""
-    from benchmark.methods.catalogue import catalogue, table
+    from benchmark.methods.catalogue import catalogue, notes, table
     from cocoad.console import show
     from cocoad.files import json_bytes
 
@@ -18,3 +18,5 @@ def command(as_json: bool) -> None:
         click.echo(json_bytes([row._asdict() for row in rows]).decode(), nl=False)
     else:
         show(table(rows))
+        for line in notes(rows):
+            click.echo(line)

@@ -114,6 +114,8 @@ class SelfTrainedMethod(Method):
     process and starts anew when it is interrupted; of the recipe it heeds what its wrapper says it does.
     """
 
+    fixed_epochs: ClassVar[int | None] = None  # that it takes whatever a recipe says
+
     @abstractmethod
     def fit(self, batches: Epochs, recipe: Recipe, heard: Callable[[int, int, Tensor], None]) -> None:
         """Train on ``batches`` in place; tell ``heard`` (steps done, of how many, loss) after each step."""

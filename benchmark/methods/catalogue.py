@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, installed
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.registry import BUILT_IN, ENTRY_POINTS, method_class, names
 
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """A method: its name, how it trains, its own backbone, its source, and the package that has it."""
+    """A method: its name, how it trains, its own backbone, its source, the package that has it, and a note.
+
+    The note says what a method needs beside weights, or why it cannot work here.
+    """
 
     name: str
     training: str
     backbone: str | None
     source: str
     package: str
+    note: str = ""
 
 
 def catalogue() -> list[Row]:
@@ -28,7 +33,8 @@ def catalogue() -> list[Row]:
     packages = {
         point.name: point.dist.name if point.dist else "unknown" for point in entry_points(group=ENTRY_POINTS)
     }
-    return [_row(name, "cocoad" if name in BUILT_IN else packages[name]) for name in names()]
+    ours = [_row(name, "cocoad" if name in BUILT_IN else packages[name]) for name in names()]
+    return ours + [_anomalib_row(name, about) for name, about in MODELS.items()]
 
 
 def _row(name: str, package: str) -> Row:
@@ -37,6 +43,18 @@ def _row(name: str, package: str) -> Row:
     one_pass = issubclass(kind, OnePassMethod)
     training = "one pass" if one_pass else f"{recipe.epochs} epochs, {recipe.optimizer}"
     return Row(name, training, kind.default_backbone, kind.source, package)
+
+
+def _anomalib_row(name: str, about: Known) -> Row:
+    found = installed()
+    package = f"anomalib {found}" if found else "needs cocoad[anomalib]"
+    passes = "one pass" if about.epochs == 1 else f"{about.epochs} passes"
+    training = passes if about.fixed else f"{about.epochs} epochs, anomalib's"
+    if about.refused:
+        return Row(PREFIX + name, "–", None, about.source, package, f"cannot work here: {about.refused}")
+    return Row(
+        PREFIX + name, training, about.backbone, about.source, package, about.needs and f"needs {about.needs}"
+    )
 
 
 def table(rows: Iterable[Row]) -> Table:
@@ -49,5 +67,10 @@ def table(rows: Iterable[Row]) -> Table:
     for heading in ("Method", "Training", "Backbone", "Source", "Package"):
         shown.add_column(heading, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(value or "–") for value in row))
+        shown.add_row(*(Text(value or "–") for value in row[:5]))
     return shown
+
+
+def notes(rows: Iterable[Row]) -> list[str]:
+    """Return a line for each method of which there is more to say than the table does."""
+    return [f"{row.name}: {row.note}" for row in rows if row.note]

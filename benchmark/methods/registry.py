@@ -6,11 +6,11 @@ import importlib
 from importlib.metadata import entry_points
 from typing import Any
 
+from benchmark.methods.anomalib_adapter import known as anomalib_models
 from benchmark.methods.base import Method
 from cocoad.errors import InputError
 
 ENTRY_POINTS = "cocoad.methods"
-ANOMALIB = "anomalib:"  # and the name of one of anomalib's models
 BUILT_IN = {
     "invad": "benchmark.methods.invad.method:InvAD",
     "invad-lite": "benchmark.methods.invad.method:InvADLite",
@@ -27,23 +27,37 @@ def names() -> list[str]:
     return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINTS))]
 
 
+def canonical(name: str) -> str:
+    """Return a method's name as runs are named by it: anomalib's models may be asked for in any case.
+
+    Raises:
+        InputError: anomalib has no such model.
+    """
+    prefix = anomalib_models.PREFIX
+    if not name.startswith(prefix):
+        return name
+    return prefix + anomalib_models.canonical(name.removeprefix(prefix))
+
+
 def method_class(name: str) -> type[Method]:
     """Return a method's class.
 
     Raises:
         InputError: there is no such method (the error lists those there are), or it is not a Method.
     """
-    if name.startswith(ANOMALIB):
-        from benchmark.methods.anomalib_models import adapted
+    if name.startswith(anomalib_models.PREFIX):
+        from benchmark.methods.anomalib_adapter.method import adapted
 
-        return adapted(name.removeprefix(ANOMALIB))
+        return adapted(name.removeprefix(anomalib_models.PREFIX))
     if name in BUILT_IN:
         module, attribute = BUILT_IN[name].split(":")
         loaded: Any = getattr(importlib.import_module(module), attribute)
     else:
         points = entry_points(group=ENTRY_POINTS, name=name)
         if not points:
-            raise InputError(f"no method {name!r}: there are {', '.join(names())} and {ANOMALIB}MODEL")
+            raise InputError(
+                f"no method {name!r}: there are {', '.join(names())} and {anomalib_models.PREFIX}MODEL"
+            )
         loaded = next(iter(points)).load()
     if not (isinstance(loaded, type) and issubclass(loaded, Method)):
         raise InputError(f"the method {name!r} is not a subclass of benchmark.methods.base.Method")

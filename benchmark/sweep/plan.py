@@ -14,7 +14,7 @@ import yaml
 
 from benchmark.config import RunConfig, differences, to_plain
 from benchmark.datasets import load_dataset
-from benchmark.methods.base import GradientMethod, OnePassMethod
+from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
 from benchmark.methods.registry import method_class
 from benchmark.record import CONFIG_FILE, RESULT_FILE, Record, read_status
 from benchmark.results.collect import run_state
@@ -217,7 +217,13 @@ def total_hours(runs: Sequence[PlannedRun]) -> tuple[float, int]:
 def unknown_speeds(runs: Sequence[PlannedRun]) -> list[str]:
     """Return the commands that would make the unknown hours known, each once."""
     return list(
-        dict.fromkeys(profile_command(run.config) for run in runs if run.to_start and run.hours is None)
+        dict.fromkeys(
+            profile_command(run.config)
+            for run in runs
+            if run.to_start
+            and run.hours is None
+            and not issubclass(method_class(run.config.method), SelfTrainedMethod)  # nothing to measure
+        )
     )
 
 

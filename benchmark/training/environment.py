@@ -14,6 +14,7 @@ import torch
 from cocoad import __version__
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
+OPTIONAL = ("anomalib", "lightning")  # recorded where they are installed: they train some of the methods
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -22,7 +23,8 @@ def environment(device: torch.device) -> dict[str, Any]:
     return {
         "cocoad": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES}
+        | {name: found for name in OPTIONAL if (found := _version(name))},
         "platform": platform.platform(),
         "device": device.type,
         "gpu": gpu,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmark.methods.base import GradientMethod, Method, OnePassMethod
+from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
 from cocoad.errors import ResourceError
 
 CPU_ALLOCATOR = "DefaultCPUAllocator"
@@ -22,6 +22,8 @@ def memory_error(error: BaseException, method: Method, shape: Sequence[int]) -> 
     if not is_out_of_memory(error):
         return error
     batch = shape[0]
+    if isinstance(method, SelfTrainedMethod):  # how much its training takes is known to it alone
+        return ResourceError(f"out of memory with {batch} images in a batch: give a smaller --batch-size")
     device = next(iter([*method.parameters(), *method.buffers()])).device
     fits = largest_batch(method, shape[1:], device, batch - 1)
     advice = f"give --batch-size {fits}, which fits" if fits else "not even a batch of 1 fits"

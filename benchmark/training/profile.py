@@ -13,11 +13,12 @@ from lightning_fabric import Fabric
 
 from benchmark.config import Precision, RunConfig
 from benchmark.datasets.cache import cache_home
-from benchmark.methods.base import GradientMethod, Method, OnePassMethod
+from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
 from benchmark.methods.registry import create, method_class
 from benchmark.training.memory import is_out_of_memory
 from benchmark.training.processes import launched
 from benchmark.training.step import gradient_step
+from cocoad.errors import InputError
 from cocoad.files import json_bytes, write_atomic
 from cocoad.partition import SPLITS, partition
 
@@ -61,6 +62,8 @@ def _measured(config: RunConfig, batch_size: int, seconds: float) -> Speed:
     device = fabric.device
     torch.manual_seed(config.seed)
     method = create(config.method, config.image_size, config.backbone, **config.method_options).to(device)
+    if isinstance(method, SelfTrainedMethod):
+        raise InputError(f"{config.method} trains itself: it has no step to measure; time a bench run of it")
     shape = (batch_size, 3, config.image_size, config.image_size)
     images = torch.randint(0, 256, shape, dtype=torch.uint8).to(device)
     if device.type == "cuda":

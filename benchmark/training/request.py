@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from benchmark.config import RunConfig, from_plain
-from benchmark.methods.registry import method_class
+from benchmark.methods.registry import canonical, method_class
 from benchmark.record import RESULT_FILE, read_record
 from benchmark.training.runner import run
 from cocoad.errors import InputError
@@ -52,6 +52,7 @@ def configs(
     values |= given
     if "method" not in values:
         raise InputError("which method? give --method, or --config FILE")
+    values["method"] = canonical(str(values["method"]))
     if file is None or "preset" in given or "recipe" not in values:
         presets = method_class(str(values["method"])).presets
         preset = values.setdefault("preset", "paper")

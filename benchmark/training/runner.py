@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 from benchmark.config import RunConfig, differences, to_plain, with_effect
 from benchmark.datasets import AnomalyDataset, load_dataset
-from benchmark.methods.base import Method
+from benchmark.methods.base import Method, SelfTrainedMethod
 from benchmark.methods.registry import create, method_class
 from benchmark.outputs import write_curves, write_previews, write_scores
 from benchmark.record import (
@@ -115,7 +115,10 @@ def resolved(config: RunConfig) -> RunConfig:
         raise InputError("--eval-only needs --checkpoint FILE: there is nothing to evaluate")
     precision = supported_precision(config.recipe.precision, device)
     recipe = dataclasses.replace(config.recipe, precision=precision)
-    backbone = config.backbone or method_class(config.method).default_backbone
+    kind = method_class(config.method)
+    if issubclass(kind, SelfTrainedMethod) and kind.fixed_epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=kind.fixed_epochs)
+    backbone = config.backbone or kind.default_backbone
     return dataclasses.replace(config, device=device, recipe=recipe, backbone=backbone)
 
 

@@ -1,0 +1,1 @@
+"""anomalib's models: built and trained by anomalib, on this bench's datasets, and scored by this bench."""

@@ -1,0 +1,261 @@
+"""One of anomalib's models as a method of this bench.
+
+``anomalib:NAME`` is the class NAME of ``anomalib.models`` (https://anomalib.readthedocs.io), one model for all
+classes of a dataset. Its own Lightning module trains it; options (``options.NAME``) are its constructor's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import random
+import re
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmark.config import Preset, Recipe
+from benchmark.layers.weights import one_line
+from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, canonical
+from benchmark.methods.anomalib_adapter.training import quiet, train
+from benchmark.methods.anomalib_adapter.weights import DATA, encoders, keep_own_parts, load_own_parts
+from benchmark.methods.base import Epochs, Method, SelfTrainedMethod
+from cocoad.errors import CocoadError, InputError
+
+OURS = ("self", "pre_processor", "post_processor", "evaluator", "visualizer", "pre_trained")
+PATCHES = re.compile(r"patch(\d+)|_(1[46])$")  # the patch size in a vision transformer's name
+MCAIT_SIZE = 448  # pixels: the one size that U-Flow's own backbone takes
+
+
+def adapted(name: str) -> type[Method]:
+    """Return the method of anomalib's model ``name``, in any mixture of cases; anomalib is not imported yet.
+
+    Raises:
+        InputError: there is no such model, it cannot work here (the error says why), or anomalib is missing.
+    """
+    name = canonical(name)
+    known = MODELS[name]
+    if known.refused:
+        raise InputError(f"{PREFIX}{name} cannot work here: {known.refused}")
+    if find_spec("anomalib") is None:
+        raise InputError(f"{PREFIX}{name} needs an extra: pip install 'cocoad[anomalib]'")
+    recipe = Recipe(epochs=known.epochs, batch_size=known.batch_size, drop_last=False)
+    presets: dict[Preset, Recipe] = {"paper": recipe}
+    attributes = {
+        "model": name,
+        "known": known,
+        "source": known.source,
+        "default_backbone": known.backbone,
+        "presets": presets,
+        "fixed_epochs": known.epochs if known.fixed else None,
+    }
+    return type(name, (AnomalibMethod,), attributes)
+
+
+class AnomalibMethod(SelfTrainedMethod):
+    """A model of anomalib. Of the recipe, ``epochs``, ``batch_size`` and ``precision`` are heeded.
+
+    Args:
+        image_size: pixels, square; a vision transformer is given the next smaller multiple of its patches.
+        backbone: what the model calls its encoder, for those that have one to choose, else None.
+        options: of the model's constructor.
+
+    Raises:
+        InputError: options, a backbone or a size that the model does not take.
+    """
+
+    model: ClassVar[str]
+    known: ClassVar[Known]
+
+    def __init__(self, image_size: int = 256, backbone: str | None = None, **options: Any) -> None:
+        super().__init__()
+        if backbone is not None and self.known.backbone is None:
+            raise InputError(f"{PREFIX}{self.model} has no backbone to choose")
+        self.backbone_name = backbone or self.known.backbone
+        self.options, self.size = options, input_size(self.model, self.backbone_name, image_size)
+        self.weights = "random"
+        self._build("random")
+
+    @property
+    def module(self) -> Any:
+        """anomalib's Lightning module; what it learns is in ``network``."""
+        return self._module[0]
+
+    def load_backbones(self, weights: str) -> None:
+        """Build the model again, on pretrained ``weights`` this time, and fetch what else it trains with."""
+        if (
+            weights not in ("random", "imagenet")
+            and self.known.backbone is None
+            and self.model not in _OWN_FILES
+        ):
+            raise InputError(
+                f"{PREFIX}{self.model} takes no file of weights: give --weights imagenet or random"
+            )
+        self.weights = weights
+        if weights != "random":
+            self._build(weights)
+            with quiet():
+                load_own_parts(self.model, self.module, weights)
+
+    def fit(self, batches: Epochs, recipe: Recipe, heard: Callable[[int, int, Tensor], None]) -> None:
+        """Train the model as anomalib does."""
+        if recipe.batch_size != 1 and self.known.batch_size == 1:
+            raise InputError(f"{PREFIX}{self.model} trains on one image at a time: leave --batch-size at 1")
+        self._check_data()
+        keep_own_parts(self.model, self.module)
+        if hasattr(self.module, "epochs"):
+            self.module.epochs = recipe.epochs  # the length of the learning rate's schedule
+        with self._one_line_errors("was not trained"):
+            if recipe.epochs:
+                train(self.module, batches, recipe, next(self.parameters()).device, heard)
+
+    def anomaly_maps(self, images: Tensor) -> Tensor:
+        """Return the model's maps, brought to the images' size by bilinear interpolation."""
+        return self.predict(images)[0]
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps and the model's own image scores, which need not be the maps' maxima."""
+        found = self.network(self.transform(images))
+        if found.anomaly_map is None:
+            raise InputError(f"{PREFIX}{self.model} gives no anomaly maps with these options")
+        maps = found.anomaly_map.reshape(len(images), 1, *found.anomaly_map.shape[-2:]).float()
+        if maps.shape[-2:] != images.shape[-2:]:
+            maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
+        maps = maps.squeeze(1)
+        scores = found.pred_score
+        return maps, self.image_scores(maps) if scores is None else scores.reshape(len(images)).float()
+
+    def _build(self, weights: str) -> None:
+        """Make the module and its network, the only part that is kept as weights."""
+        if not Path(weights).is_file() and weights not in ("random", "imagenet", "offline"):
+            raise InputError(f"no weights at {weights}: give a file, or one of imagenet, offline, random")
+        with (
+            self._one_line_errors("was not built"),
+            quiet(),
+            _seeded(),
+            encoders(weights, self.backbone_name),
+        ):
+            import anomalib.models
+
+            kind = getattr(anomalib.models, self.model)
+            takes = [name for name in inspect.signature(kind).parameters if name not in OURS]
+            if unknown := [name for name in self.options if name not in takes]:
+                raise InputError(
+                    f"{PREFIX}{self.model} has no option {unknown[0]!r}: there are {', '.join(takes)}"
+                )
+            self.transform = _transform(kind, self.size)
+            options = self._implied() | self.options
+            module = kind(**options, **_quiet_parts(self.transform))
+        self._module = (module,)  # not a submodule: much of it is the network once more
+        self.network: nn.Module = module.model
+
+    def _implied(self) -> dict[str, Any]:
+        """Return the constructor's options that follow from size, backbone and weights."""
+        implied: dict[str, Any] = {}
+        if self.backbone_name is not None:
+            implied[self.known.backbone_option] = self.backbone_name
+        if self.model == "UniNet":
+            implied["student_backbone"] = self.backbone_name
+        elif self.model == "Glass":
+            implied["input_shape"] = (self.size, self.size)
+        elif self.model == "FoundAD":
+            implied["image_size"] = self.size
+        elif self.model == "SuperADD":
+            implied["patch_size"] = min(self.size, 448)
+        elif self.model == "Fre":
+            implied["input_dim"] = _features(str(self.backbone_name), self.size, self.options)
+        if self.model in DATA:
+            from anomalib.utils.path import resolve_dataset_root
+
+            implied[DATA[self.model]] = resolve_dataset_root(None, DATA[self.model].removesuffix("_dir"))
+        return implied
+
+    def _check_data(self) -> None:
+        option = DATA.get(self.model)
+        if option is None or (option not in self.options and self.weights == "imagenet"):
+            return
+        given = self.options.get(option)
+        if given is None or not any(Path(given).rglob("*.*")):
+            raise InputError(f"{PREFIX}{self.model} needs {self.known.needs}")
+
+    @contextlib.contextmanager
+    def _one_line_errors(self, what: str) -> Iterator[None]:
+        """Give whatever anomalib raises at what it cannot do as one line."""
+        try:
+            yield
+        except (CocoadError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if "DefaultCPUAllocator" in str(error):
+                raise
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise InputError(f"{PREFIX}{self.model} {what} at {self.size} pixels ({reason})") from error
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take state of whatever size the training gave it: memory banks, components."""
+        for name, buffer in list(self.network.named_buffers()):
+            stored = state_dict.get(f"{prefix}network.{name}")
+            if isinstance(stored, Tensor) and stored.shape != buffer.shape:
+                owner, _, key = name.rpartition(".")
+                setattr(self.network.get_submodule(owner), key, buffer.new_empty(stored.shape))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+_OWN_FILES = ("EfficientAd", "Dsr", "L2BT", "Csflow")  # models without a choice of backbone that take a file
+
+
+def input_size(model: str, backbone: str | None, image_size: int) -> int:
+    """Return the side, in pixels, at which a model is given images of ``image_size``."""
+    if model == "Uflow" and backbone == "mcait":
+        return MCAIT_SIZE
+    found = PATCHES.search("patch14" if model == "L2BT" else backbone or "")
+    patch = int(found[1] or found[2]) if found else 1
+    return max(patch, image_size // patch * patch)
+
+
+def _features(backbone: str, size: int, options: dict[str, Any]) -> int:
+    """Return the number of features that FRE's autoencoder reconstructs."""
+    from anomalib.models.components import TimmFeatureExtractor
+
+    layer, pooled = options.get("layer", "layer3"), options.get("pooling_kernel_size", 2)
+    with torch.device("meta"):
+        extractor = TimmFeatureExtractor(backbone=backbone, layers=[layer], pre_trained=False)
+        channels, height, width = extractor(torch.empty(1, 3, size, size))[layer].shape[1:]
+    return int(channels * (height // pooled) * (width // pooled))
+
+
+def _transform(kind: Any, size: int) -> Any:
+    """Return the model's own preparation of an image, at ``size`` instead of its own size and crop."""
+    from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+    own = kind.configure_pre_processor().transform
+    steps = own.transforms if isinstance(own, Compose) else [own]
+    normalisation = [step for step in steps if isinstance(step, Normalize)]
+    return Compose([Resize((size, size), antialias=True), *normalisation])
+
+
+def _quiet_parts(transform: Any) -> dict[str, Any]:
+    """Return the parts of a module that prepare, score, count and draw: only the first is anomalib's here."""
+    from anomalib.pre_processing import PreProcessor
+
+    others = dict.fromkeys(("post_processor", "evaluator", "visualizer"), False)
+    return {"pre_processor": PreProcessor(transform), **others}
+
+
+@contextlib.contextmanager
+def _seeded() -> Iterator[None]:
+    """Have constructors that draw from Python's and numpy's generators draw the same for a torch seed."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(torch.initial_seed())
+    np.random.seed(torch.initial_seed() % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
