@@ -197,7 +197,7 @@ def _build_into(
         splits={str(split): summary for split, summary in summaries.items()},
         notes=notes,
     )
-    (staging / HINT_FILE).write_text(f"{source.root}\n", "utf-8")
+    (staging / HINT_FILE).write_bytes(os.fsencode(source.root) + b"\n")
     (staging / DATASET_FILE).write_bytes(encode(manifest))
     return train, val, len(drawn), notes
 

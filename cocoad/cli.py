@@ -9,6 +9,7 @@ import click
 
 from cocoad import __version__
 from cocoad.console import run_cli
+from cocoad.errors import EXIT_OK
 from cocoad.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET, Rasterizer
 
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -120,10 +121,22 @@ def build(
     type=DIRECTORY,
     help=f"Where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
 )
+@click.option("--train-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
+@click.option("--val-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
 @click.option("--deep", is_flag=True, help="Also recompute every label and mask from the annotations.")
 @click.option("--official", is_flag=True, help="Also demand the published counts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def verify(dataset: Path, coco_root: Path | None, deep: bool, official: bool, as_json: bool) -> int:
+@click.option("--codes", is_flag=True, help="Check nothing; list what can be found, as Markdown.")
+def verify(
+    dataset: Path,
+    coco_root: Path | None,
+    train_annotations: Path | None,
+    val_annotations: Path | None,
+    deep: bool,
+    official: bool,
+    as_json: bool,
+    codes: bool,
+) -> int:
     """Prove that a built DATASET, or one in the official layout, is sound.
 
     Exit code 0: sound; 1: something is wrong; 2: it could not be checked.
@@ -131,11 +144,20 @@ def verify(dataset: Path, coco_root: Path | None, deep: bool, official: bool, as
     from cocoad import verify as verification
     from cocoad.console import progress
     from cocoad.files import json_bytes
-    from cocoad.verify.display import print_findings
+    from cocoad.verify.display import catalogue_markdown, print_findings
 
+    if codes:
+        click.echo(catalogue_markdown())
+        return EXIT_OK
     with progress(quiet=as_json) as bars:
         findings = verification.verify(
-            dataset, coco_root=coco_root, deep=deep, official=official, progress=bars
+            dataset,
+            coco_root=coco_root,
+            train_annotations=train_annotations,
+            val_annotations=val_annotations,
+            deep=deep,
+            official=official,
+            progress=bars,
         )
     if as_json:
         click.echo(json_bytes(verification.as_json(dataset, findings)), nl=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sys
 import time
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 def run_cli(command: click.Command) -> None:
     """Run a click command; expected failures end in one line on stderr and an exit code, no traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # so that any path can be printed
     try:
         code = command.main(standalone_mode=False)
     except CocoadError as error:
@@ -37,7 +40,7 @@ def run_cli(command: click.Command) -> None:
         _die("out of memory", EXIT_RESOURCE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = "; free some space and run the same command again" if full else ""
         _die(f"{where}{error.strerror or error}{hint}", EXIT_RESOURCE if full else EXIT_INPUT)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
@@ -49,10 +52,9 @@ def progress(quiet: bool = False, auto_refresh: bool = True) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    console.quiet = quiet or not console.is_terminal  # else older riches end it with an empty line
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(
-        *columns, console=console, disable=quiet or not console.is_terminal, auto_refresh=auto_refresh
-    )
+    return Progress(*columns, console=console, disable=console.quiet, auto_refresh=auto_refresh)
 
 
 def show(*renderables: RenderableType) -> None:

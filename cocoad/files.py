@@ -46,8 +46,12 @@ def _fsync(path: Path) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Render ``value`` as the JSON that cocoad writes: UTF-8, two-space indent, keys as given, no NaN."""
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    """Render ``value`` as the JSON that cocoad writes: UTF-8, two-space indent, keys as given, no NaN.
+
+    Bytes of a path that are not UTF-8 become JSON's own escapes, which Python's decoder turns back.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace")
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -168,7 +168,7 @@ def find_coco_root(directory: Path, given: Path | None = None) -> Path:
     candidates = [
         ("--coco-root", given),
         (f"${COCO_ROOT_VARIABLE}", os.environ.get(COCO_ROOT_VARIABLE)),
-        (str(hint), hint.read_text("utf-8").strip() if hint.is_file() else None),
+        (str(hint), os.fsdecode(hint.read_bytes().strip()) if hint.is_file() else None),
     ]
     for source, value in candidates:
         if value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ def verify(
     directory: Path,
     *,
     coco_root: Path | None = None,
+    train_annotations: Path | None = None,
+    val_annotations: Path | None = None,
     deep: bool = False,
     official: bool = False,
     progress: Progress | None = None,
@@ -32,6 +35,7 @@ def verify(
         directory: a built dataset, or a COCO root with `meta_20_K.json` files in the official layout.
         coco_root: where the images are; by default $COCO_ROOT or the build's hint (the directory itself for the
             official layout).
+        train_annotations, val_annotations: where the annotation files are, if not under ``coco_root``.
         deep: also recompute every label and mask from the annotations.
         official: also demand the published counts.
         progress: where to show how far the checks are.
@@ -41,6 +45,8 @@ def verify(
     """
     findings = Findings()
     view = read_view(directory, findings)
+    if not view.splits:
+        return findings  # which say why there is none
     root = _image_root(view, coco_root, required=deep)
     checks.check_partition(view, findings)
     for split in view.splits:
@@ -55,11 +61,22 @@ def verify(
         return findings
     images = {sample.image for split in view.splits for sample in (*split.train, *split.test)}
     checks.check_images(view, root, findings, _counter(progress, "images", len(images)))
+    annotations = _annotation_files(view, root, {"train": train_annotations, "val": val_annotations})
     if view.manifest is not None:
-        checks.check_inputs(view.manifest, root, findings)
+        checks.check_inputs(view.manifest, annotations, findings)
     if deep:
-        check_against_annotations(view, root, findings, _counter(progress, "deep", len(view.splits)))
+        advance = _counter(progress, "splits against the annotations", len(view.splits))
+        check_against_annotations(view, annotations, findings, advance)
     return findings
+
+
+def _annotation_files(view: DatasetView, root: Path, given: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Say where train2017's and val2017's annotations are: as given, else as the build recorded their names."""
+    recorded = view.manifest.inputs if view.manifest else {}
+    names = {
+        part: recorded[part].name if part in recorded else f"instances_{part}2017.json" for part in given
+    }
+    return {part: path or root / "annotations" / names[part] for part, path in given.items()}
 
 
 def _image_root(view: DatasetView, given: Path | None, required: bool) -> Path | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
@@ -31,6 +31,9 @@ def check_partition(view: DatasetView, findings: Findings) -> None:
                 ident for ident, times in Counter(sample.id for sample in samples).items() if times > 1
             ]
             findings.add_all("sample-duplicate", split.where, repeated)
+        tested = {sample.image for sample in split.test}
+        in_both = [sample.id for sample in split.train if sample.image in tested]
+        findings.add_all("train-in-test", split.where, in_both)
     _check_across_splits(view, findings)
 
 
@@ -155,29 +158,34 @@ def _image_size(coco_root: Path | None, sample: SampleView) -> tuple[int, int] |
         return None
 
 
-def check_inputs(manifest: DatasetManifest, coco_root: Path, findings: Findings) -> None:
-    """The annotation files are still those that the dataset was built from."""
-    for recorded in manifest.inputs.values():
-        path = coco_root / "annotations" / recorded.name
+def check_inputs(manifest: DatasetManifest, annotations: Mapping[str, Path], findings: Findings) -> None:
+    """The annotation files (by part, train and val) are still those that the dataset was built from."""
+    for part, recorded in manifest.inputs.items():
+        path = annotations[part]
         if not path.is_file():
-            findings.add("input-unchecked", recorded.name)
+            findings.add("input-unchecked", recorded.name, detail=f"there is no {path}")
         elif path.stat().st_size != recorded.bytes or sha256_file(path) != recorded.sha256:
-            findings.add("input-changed", recorded.name)
+            findings.add("input-changed", recorded.name, detail=str(path))
 
 
 def check_stray_files(view: DatasetView, findings: Findings) -> None:
-    """Nothing lies in the dataset that does not belong to it."""
+    """Nothing lies in the dataset that does not belong to it; of a split that cannot be read nobody knows."""
     expected = {sample.mask for split in view.splits for sample in split.test if sample.mask}
     if view.manifest is not None:
         roots = [view.directory]
         expected |= {DATASET_FILE, HINT_FILE} | {split_file(int(key)) for key in view.manifest.splits}
     else:
         roots = [view.directory / OFFICIAL_MASKS.format(split=split.split) for split in view.splits]
+    read = {str(split.split) for split in view.splits}
+    unknown = {
+        f"masks/split_{key}" for key in (view.manifest.splits if view.manifest else {}) if key not in read
+    }
     for root in roots:
         found = (
             path.relative_to(view.directory).as_posix() for path in sorted(root.rglob("*")) if path.is_file()
         )
-        findings.add_all("stray-file", "files", [name for name in found if name not in expected])
+        stray = [n for n in found if n not in expected and str(PurePosixPath(n).parent) not in unknown]
+        findings.add_all("stray-file", "files", stray)
 
 
 def check_official_counts(split: SplitView, findings: Findings) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from cocoad.annotations import Annotations, read_annotations
 from cocoad.errors import InputError
@@ -16,15 +19,25 @@ from cocoad.verify.checks import Advance
 from cocoad.verify.findings import Findings
 from cocoad.verify.views import DatasetView, SampleView, SplitView
 
-INPUTS = {"train": "instances_train2017.json", "val": "instances_val2017.json"}
+BORDER_SHARE = (
+    0.05  # of the border's pixels: up to 0.021 measured between OpenCV 4.10 and 4.11, 0.078 and more
+)
+# between the two rasterisers
 
 
 def check_against_annotations(
-    view: DatasetView, coco_root: Path, findings: Findings, advance: Advance
+    view: DatasetView, annotations: Mapping[str, Path], findings: Findings, advance: Advance
 ) -> None:
-    """Compare every sample, label, category and mask with what the annotations give by the rules of COCO-AD."""
+    """Compare every sample, label, category and mask with what the annotations give by the rules of COCO-AD.
+
+    Args:
+        annotations: the annotation files of ``train`` and ``val``.
+    """
     options = view.manifest.options if view.manifest else BuildOptions()
-    train, val = (_Truth(_read(view, coco_root, part), options) for part in ("train", "val"))
+    train, val = (
+        _Truth(read_annotations(annotations[part], segmentations=part == "val"), options)
+        for part in ("train", "val")
+    )
     for split in view.splits:
         held_out = {category.id for category in partition(split.split).held_out}
         wanted = {i for i in train.members() if not train.categories[i] & held_out}
@@ -34,12 +47,6 @@ def check_against_annotations(
             if sample.id in val.categories:
                 _compare_sample(view, split, sample, val, held_out, findings)
         advance()
-
-
-def _read(view: DatasetView, coco_root: Path, part: str) -> Annotations:
-    recorded = view.manifest.inputs.get(f"{part}_annotations") if view.manifest else None
-    name = recorded.name if recorded else INPUTS[part]
-    return read_annotations(coco_root / "annotations" / name, segmentations=part == "val")
 
 
 class _Truth:
@@ -107,4 +114,13 @@ def _compare_sample(
     if stored.shape != truth.shape:
         findings.add("deep-mask", split.where, sample.id, f"its size is {stored.shape}, not {truth.shape}")
     elif differing := int((stored != truth).sum()):
-        findings.add("deep-mask", split.where, sample.id, f"{differing} pixels differ")
+        code = "deep-mask-border" if _only_the_border(stored, truth) else "deep-mask"
+        findings.add(code, split.where, sample.id, f"{differing} pixels differ")
+
+
+def _only_the_border(stored: NDArray[np.bool_], truth: NDArray[np.bool_]) -> bool:
+    """Say whether two masks differ next to the outline alone, and in few of the pixels there."""
+    square, mask = np.ones((3, 3), np.uint8), truth.astype(np.uint8)
+    border = cv2.dilate(mask, square) != cv2.erode(mask, square)
+    differing = stored != truth
+    return not (differing & ~border).any() and differing.sum() <= BORDER_SHARE * border.sum()

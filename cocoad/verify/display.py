@@ -1,40 +1,63 @@
-"""Findings as a table for people."""
+"""Findings as a table for people, and the catalogue of codes as a table for the documentation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
+import click
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
-from cocoad.verify.findings import Findings
+from cocoad.console import one_line, show
+from cocoad.verify.findings import CATALOGUE, Finding, Findings
 
 SHOWN_IDS = 5
+STYLES = {"error": "red", "warning": "yellow"}
 
 
 def print_findings(dataset: Path, findings: Findings) -> None:
     """Print one row per finding on stdout, then the verdict."""
-    console = Console()
     if len(findings):
-        table = Table("code", "where", "images or files", "what is wrong", "what to do", show_lines=True)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+        table.add_column("Code", no_wrap=True)
+        table.add_column("Where", overflow="fold")
+        table.add_column("What is wrong, and what to do", overflow="fold")
         for finding in findings:
-            colour = "red" if finding.rule.severity == "error" else "yellow"
-            shown = ", ".join(str(ident) for ident in finding.ids[:SHOWN_IDS])
-            more = len(finding.ids) - SHOWN_IDS
-            ids = f"{len(finding.ids)}: {shown}" + (
-                f" and {more} more (--json lists all)" if more > 0 else ""
-            )
-            detail = f"{finding.rule.meaning}" + (f"; first: {finding.detail}" if finding.detail else "")
-            table.add_row(
-                f"[{colour}]{finding.code}[/]",
-                finding.where,
-                ids if finding.ids else "–",
-                detail,
-                finding.rule.remedy,
-            )
-        console.print(table)
+            code = Text(f"{finding.code}\n", STYLES[finding.rule.severity])
+            code.append(finding.rule.severity, "dim")
+            table.add_row(code, Text(one_line(_place(finding))), _explanation(finding))
+        show(table)
     warnings = len(findings) - findings.errors
-    verdict = "sound" if findings.errors == 0 else f"not sound: {findings.errors} errors"
-    console.print(f"{dataset} is {verdict}" + (f", {warnings} warnings" if warnings else ""), markup=False)
+    verdict = "sound" if findings.errors == 0 else f"not sound: {_number(findings.errors, 'error')}"
+    click.echo(f"{dataset} is {verdict}" + (f", {_number(warnings, 'warning')}" if warnings else ""))
     if findings.errors == 0:
-        console.print(f"next: bench run --method invad --split 0 --dataset {dataset}", markup=False)
+        click.echo(f"next: bench run --method invad --split 0 --dataset {dataset}")
+
+
+def _place(finding: Finding) -> str:
+    if not finding.ids:
+        return finding.where
+    shown = ", ".join(str(ident) for ident in finding.ids[:SHOWN_IDS])
+    more = len(finding.ids) - SHOWN_IDS
+    rest = f" and {more:,} more (--json lists all)" if more > 0 else ""
+    return f"{finding.where}: {len(finding.ids):,} ({shown}{rest})"
+
+
+def _explanation(finding: Finding) -> Text:
+    text = Text(finding.rule.meaning)
+    if finding.detail:
+        text.append(f"; {'first: ' if len(finding.ids) > 1 else ''}{one_line(finding.detail)}")
+    return text.append(f"\n→ {finding.rule.remedy}", "dim")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def catalogue_markdown() -> str:
+    """Return the table of all codes as Markdown; the page `docs/reference/findings.md` holds it."""
+    rows = [
+        f"| `{rule.code}` | {rule.severity} | {rule.meaning} | {rule.remedy} |" for rule in CATALOGUE.values()
+    ]
+    return "\n".join(["| code | severity | what is wrong | what to do |", "| --- | --- | --- | --- |", *rows])

@@ -141,4 +141,8 @@ def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> An
     if broken is not None:
         findings.add("schema", path.name, detail=f"at {broken.json_path}: {broken.message[:200]}")
         return None
-    return msgspec.convert(value, type=kind)
+    try:
+        return msgspec.convert(value, type=kind)
+    except msgspec.ValidationError as error:  # to JSON Schema 1.0 is an integer
+        findings.add("schema", path.name, detail=str(error))
+        return None

@@ -1,15 +1,22 @@
-"""A COCO of a few images, to be damaged by the tests of the toolkit."""
+"""A COCO of a few images, and sound datasets of both layouts, to be damaged by the tests of the toolkit."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cocoad.build import build_dataset
+from cocoad.export import export_ader
+from cocoad.files import sha256_file
 from cocoad.partition import categories
+from cocoad.sample import draw_sample
+from cocoad.verify import Findings, verify
 
 PERSON, ELEPHANT, CUP, TOASTER = 1, 22, 47, 80  # one held-out category of each split
 
@@ -74,3 +81,79 @@ def _instances(folder: Path, ids: range) -> dict[str, Any]:
         (folder / str(image["file_name"])).touch()
     listed = [{"id": category.id, "name": category.name} for category in categories()]
     return {"info": {}, "licenses": [], "images": images, "annotations": [], "categories": listed}
+
+
+class Faulty:
+    """A copy of a sound dataset to be damaged; `root` is its COCO root, a copy too."""
+
+    def __init__(self, directory: Path, root: Path) -> None:
+        self.directory, self.root = directory, root
+
+    def check(self, **options: Any) -> Findings:
+        """Verify it as a user would."""
+        return verify(self.directory, **options)
+
+
+class Built(Faulty):
+    """A built dataset."""
+
+    def edit(self, change: Callable[[dict[str, Any]], Any], split: int = 0) -> Any:
+        """Change a split's file as a wrong builder would write it: with the right hash in `dataset.json`."""
+        path = self.directory / f"split_{split}.json"
+        value = json.loads(path.read_bytes())
+        concerned = change(value)
+        path.write_text(json.dumps(value))
+        self.edit_manifest(lambda v: v["splits"][str(split)].update(sha256=sha256_file(path)))
+        return concerned
+
+    def edit_manifest(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change `dataset.json`."""
+        path = self.directory / "dataset.json"
+        value = json.loads(path.read_bytes())
+        change(value)
+        path.write_text(json.dumps(value))
+
+    @property
+    def mask(self) -> Path:
+        """The first mask of split 0."""
+        return sorted((self.directory / "masks" / "split_0").iterdir())[0]
+
+
+class Official(Faulty):
+    """A dataset in the official layout, which is a COCO root with metas and masks in it."""
+
+    def edit(self, change: Callable[[dict[str, Any]], Any], split: int = 0) -> Any:
+        """Change a split's file."""
+        path = self.directory / f"meta_20_{split}.json"
+        value = json.loads(path.read_bytes())
+        concerned = change(value)
+        path.write_text(json.dumps(value))
+        return concerned
+
+    @property
+    def mask(self) -> Path:
+        """The first mask of split 0."""
+        return sorted((self.directory / "val2017_mask_ad_20_0").iterdir())[0]
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn COCO with the same dataset in both layouts: `coco` (and official) and `coco-ad` (built)."""
+    place = tmp_path_factory.mktemp("verify")
+    draw_sample(place / "coco", train=24, val=24, size=64)
+    build_dataset(place / "coco", place / "coco-ad")
+    export_ader(place / "coco-ad", place / "coco", place / "coco")
+    return place
+
+
+@pytest.fixture
+def built(sound: Path, tmp_path: Path) -> Built:
+    shutil.copytree(sound, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "coco-ad" / "coco-root.txt").write_text(str(tmp_path / "coco"))
+    return Built(tmp_path / "coco-ad", tmp_path / "coco")
+
+
+@pytest.fixture
+def official(sound: Path, tmp_path: Path) -> Official:
+    shutil.copytree(sound / "coco", tmp_path / "coco")
+    return Official(tmp_path / "coco", tmp_path / "coco")

@@ -1,118 +1,156 @@
-"""Faults injected into a sound dataset, and the codes that name them."""
+"""What `cocoad verify` checks beyond single faults, and what its command says."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import msgspec
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from cocoad.build import build_dataset
 from cocoad.cli import cocoad
 from cocoad.export import export_ader
-from cocoad.verify import verify
-
-Fault = Callable[[Path], None]
-
-
-@pytest.fixture(scope="module")
-def sound(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("verify") / "coco-ad"
-    build_dataset(shared / "data" / "coco-mini", out)
-    return out
+from cocoad.manifest import BuildOptions
+from cocoad.partition import Counts, partition
+from cocoad.verify import CATALOGUE, checks, verify
 
 
-@pytest.fixture
-def dataset(sound: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(sound, tmp_path / "coco-ad"))
+@pytest.fixture(autouse=True)
+def no_root_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COCO_ROOT", raising=False)
 
 
-def mask_of(dataset: Path) -> Path:
-    return sorted((dataset / "masks" / "split_0").iterdir())[0]
+@pytest.mark.parametrize("split", [0, 1, 2, 3])
+def test_only_split_2_may_differ_from_the_papers_test_pair(
+    official: Any, monkeypatch: pytest.MonkeyPatch, split: int
+) -> None:
+    """As if the sample were the whole of COCO and one test image stood on the other side."""
+    value = json.loads((official.directory / f"meta_20_{split}.json").read_bytes())
+    labels = [entry["anomaly"] for entry in value["test"]["coco"]]
+    published = Counts(len(value["train"]["coco"]), labels.count(0) + 1, labels.count(1) - 1)
+    for other in {0, 1, 2, 3} - {split}:
+        (official.directory / f"meta_20_{other}.json").unlink()
+    monkeypatch.setattr(
+        checks, "partition", lambda k: msgspec.structs.replace(partition(k), official=published)
+    )
+    expected = "counts-unconfirmed" if split == 2 else "counts-not-official"
+    assert list(official.check(official=True).by_code()) == [expected]
 
 
-def edit(dataset: Path, change: Callable[[dict], None]) -> None:
-    path = dataset / "split_0.json"
-    value = json.loads(path.read_bytes())
-    change(value)
-    path.write_text(json.dumps(value))
+def test_masks_of_the_other_rasteriser_are_more_than_a_border_apart(built: Any, tmp_path: Path) -> None:
+    build_dataset(built.root, tmp_path / "accurate", options=BuildOptions(rasterizer="coco"))
+    assert list(verify(tmp_path / "accurate", deep=True)) == []
+    export_ader(tmp_path / "accurate", built.root, built.root)
+    assert "deep-mask" in verify(built.root, deep=True).by_code()
 
 
-def anomalous(value: dict) -> dict:
-    return next(sample for sample in value["test"] if sample["label"])
+def test_annotations_can_lie_elsewhere(built: Any, tmp_path: Path) -> None:
+    files = {}
+    for part in ("train", "val"):
+        path = built.root / "annotations" / f"instances_{part}2017.json"
+        files[f"{part}_annotations"] = path.rename(tmp_path / f"{part}.json")
+    build_dataset(built.root, built.directory, overwrite=True, **files)
+    assert set(built.check().by_code()) == {"input-unchecked"}
+    assert list(built.check(deep=True, **files)) == []
+    for path in files.values():
+        path.rename(built.root / "annotations" / path.name)  # under the recorded names
+    assert list(built.check(deep=True)) == []
 
 
-def redraw(dataset: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    path = mask_of(dataset)
-    Image.fromarray(change(np.array(Image.open(path).convert("L")))).save(path)
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(cocoad, ["verify", *map(str, arguments)], standalone_mode=False)
+    assert result.exception is None, result.exception
+    return int(result.return_value), result.stdout
 
 
-def first_pixel(value: int) -> Callable[[np.ndarray], np.ndarray]:
-    def change(mask: np.ndarray) -> np.ndarray:
-        mask[0, 0] = value
-        return mask
+def test_the_command_says_sound_with_0_findings_with_1_and_cannot_check_with_2(built: Any) -> None:
+    assert run(built.directory)[0] == 0
+    (built.directory / "notes.txt").touch()
+    code, text = run(built.directory)
+    assert code == 0
+    assert "is sound, 1 warning" in text
+    built.mask.unlink()
+    code, text = run(built.directory)
+    assert code == 1
+    assert "not sound: 1 error, 1 warning" in text
+    result = CliRunner().invoke(cocoad, ["verify", str(built.directory / "masks")], standalone_mode=False)
+    assert type(result.exception).__name__ == "InputError"
 
-    return change
+
+def test_the_table_names_code_place_ids_and_remedy_in_full_even_in_a_pipe(built: Any) -> None:
+    for mask in sorted(built.mask.parent.iterdir()):
+        mask.unlink()
+    _, text = run(built.directory, "--official")
+    assert "counts-not-official" in text
+    assert "(--json lists all)" in text
+    assert CATALOGUE["mask-missing"].remedy in text
 
 
-FAULTS: dict[str, Fault] = {
-    "schema": lambda d: edit(d, lambda v: v.pop("train")) or None,
-    "split-missing": lambda d: (d / "split_1.json").unlink(),
-    "split-changed": lambda d: edit(d, lambda v: None),
-    "counts-wrong": lambda d: edit(d, lambda v: v["train"].pop()) or None,
-    "partition-wrong": lambda d: edit(d, lambda v: v["held_out"].reverse()),
-    "sample-duplicate": lambda d: edit(d, lambda v: v["train"].append(v["train"][0])),
-    "test-sets-differ": lambda d: edit(d, lambda v: v["test"].pop()) or None,
-    "label-contradicts": lambda d: edit(d, lambda v: anomalous(v).update(label=0)),
-    "image-missing": lambda d: edit(d, lambda v: v["train"][0].update(image="train2017/000000000001.jpg")),
-    "image-size": lambda d: edit(d, lambda v: v["train"][0].update(width=3)),
-    "mask-missing": lambda d: mask_of(d).unlink(),
-    "mask-unreadable": lambda d: mask_of(d).write_bytes(b"no image") and None,
-    "mask-not-bilevel": lambda d: redraw(d, first_pixel(7)),
-    "mask-size": lambda d: redraw(d, lambda mask: mask[1:]),
-    "mask-empty": lambda d: redraw(d, np.zeros_like),
-    "mask-area": lambda d: redraw(d, first_pixel(255)),
-    "mask-changed": lambda d: redraw(d, lambda mask: np.ascontiguousarray(mask[::-1])),
-    "stray-file": lambda d: (d / "notes.txt").write_text("hello") and None,
-    "deep-sample-missing": lambda d: edit(d, lambda v: v["train"].pop()) or None,
-    "deep-mask": lambda d: redraw(d, first_pixel(255)),
+def test_json_says_all_for_programs(built: Any) -> None:
+    concerned = [int(built.mask.stem)]
+    built.mask.unlink()
+    code, text = run(built.directory, "--json")
+    found = json.loads(text)
+    assert (code, found["format"], found["sound"]) == (1, "cocoad-findings", False)
+    (finding,) = found["findings"]
+    rule = CATALOGUE["mask-missing"]
+    assert finding == {
+        "code": "mask-missing",
+        "severity": "error",
+        "where": "split_0.json",
+        "meaning": rule.meaning,
+        "detail": f"masks/split_0/{concerned[0]:012d}.png",
+        "ids": concerned,
+        "remedy": rule.remedy,
+    }
+
+
+Change = Callable[[dict[str, Any]], Any]
+HOSTILE: dict[str, Change] = {
+    "an integer written as 1.0": lambda v: v["test"][0].update(id=241.0),
+    "a width beyond 64 bits": lambda v: v["test"][0].update(width=10**40),
+    "markup in a path": lambda v: v["train"][0].update(image="train2017/[/bold]\n\x1b[31m.jpg"),
+    "a lone surrogate": lambda v: v["train"][0].update(image="train2017/\udcff.jpg"),
+    "a NUL": lambda v: v["train"][0].update(image="train2017/\0.jpg"),
+    "a path of a megabyte": lambda v: v["train"][0].update(image="train2017/" + "a" * 10**6),
 }
 
 
-def test_a_fresh_build_is_sound_even_in_depth(dataset: Path) -> None:
-    assert list(verify(dataset, deep=True)) == []
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("how", [(), ("--json",)], ids=["table", "json"])
+def test_hostile_values_end_in_findings_not_in_a_traceback(
+    built: Any, change: Change, how: tuple[str, ...]
+) -> None:
+    built.edit(change)
+    code, text = run(built.directory, "--deep", *how)
+    assert code == 1
+    assert "\x1b" not in text
 
 
-@pytest.mark.parametrize("code", FAULTS)
-def test_each_fault_is_named_by_its_code(dataset: Path, code: str) -> None:
-    FAULTS[code](dataset)
-    assert code in verify(dataset, deep=code.startswith("deep")).by_code()
+@pytest.mark.parametrize("text", [b"", b"[1", b"null", b"[" * 100_000, b"\xff", b'{"a": NaN}'])
+@pytest.mark.parametrize("name", ["dataset.json", "split_0.json"])
+def test_a_file_that_is_no_manifest_is_a_finding_even_when_depth_is_asked_for(
+    built: Any, name: str, text: bytes
+) -> None:
+    (built.directory / name).write_bytes(text)
+    assert "schema" in built.check(deep=True, official=True).by_code()
 
 
-def test_a_small_coco_does_not_have_the_official_counts(dataset: Path) -> None:
-    assert "counts-not-official" in verify(dataset, official=True).by_code()
+def test_an_image_id_of_thousands_of_digits_breaks_the_schema(official: Any) -> None:
+    official.edit(lambda v: v["train"]["coco"][0].update(img_path="9" * 5000 + ".jpg"))
+    assert "schema" in official.check().by_code()
 
 
-def test_the_command_says_sound_with_0_findings_with_1_and_cannot_check_with_2(dataset: Path) -> None:
-    def code(*arguments: str) -> object:
-        result = CliRunner().invoke(cocoad, ["verify", *arguments], standalone_mode=False)
-        return result.return_value if result.exception is None else type(result.exception).__name__
-
-    assert code(str(dataset)) == 0
-    mask_of(dataset).unlink()
-    assert code(str(dataset)) == 1
-    assert code(str(dataset / "masks")) == "InputError"
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (Path(__file__).parents[2] / "docs" / "reference" / "findings.md").read_text()
 
 
-def test_the_official_layout_is_verified_too(sound: Path, shared: Path, tmp_path: Path) -> None:
-    root = shared / "data" / "coco-mini"
-    export_ader(sound, root, tmp_path)
-    assert list(verify(tmp_path, coco_root=root, deep=True)) == []
-    mask = next((tmp_path / "val2017_mask_ad_20_2").iterdir())
-    Image.fromarray(np.array(Image.open(mask)) // 2).save(mask)
-    assert "mask-not-bilevel" in verify(tmp_path, coco_root=root).by_code()
+def test_the_documented_catalogue_is_the_one_in_the_code(page: str) -> None:
+    code, table = run("--codes")
+    assert code == 0
+    assert table in page, "bring docs/reference/findings.md up to date with `cocoad verify --codes`"
