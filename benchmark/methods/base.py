@@ -1,7 +1,7 @@
 """The interface of a method: small, ignorant of devices, processes, files, progress, metrics and datasets.
 
 Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its
-:class:`~benchmark.layers.backbone.Backbone` normalises them) and gives anomaly maps as float32 tensors
+:class:`~benchmark.layers.frozen.FrozenEncoder` normalises them) and gives anomaly maps as float32 tensors
 (B, H, W), larger = more anomalous.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.config import Preset, Recipe
-from benchmark.layers.backbone import Backbone
+from benchmark.layers.frozen import FrozenEncoder
 from cocoad.errors import InputError
 
 
@@ -37,7 +37,7 @@ class Method(nn.Module, ABC):
     def load_backbones(self, weights: str) -> None:
         """Fill every backbone with pretrained ``weights``: imagenet, offline, random or a file's path."""
         for module in self.modules():
-            if isinstance(module, Backbone):
+            if isinstance(module, FrozenEncoder):
                 module.load(weights)
 
     @abstractmethod

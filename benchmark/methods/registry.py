@@ -15,6 +15,8 @@ BUILT_IN = {
     "invad": "benchmark.methods.invad.method:InvAD",
     "invad-lite": "benchmark.methods.invad.method:InvADLite",
     "rd": "benchmark.methods.rd:ReverseDistillation",
+    "uniad": "benchmark.methods.uniad:UniAD",
+    "vitad": "benchmark.methods.vitad:ViTAD",
     "padim": "benchmark.methods.padim:PaDiM",
     "patchcore": "benchmark.methods.patchcore:PatchCore",
     "mean-image": "benchmark.methods.floors:MeanImage",

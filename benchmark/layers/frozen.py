@@ -1,0 +1,137 @@
+"""What all pretrained encoders from timm share: they are frozen, normalise images and load weights alike."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.layers.weights import one_line, pretrained_tensors
+from cocoad.errors import InputError, ResourceError
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class FrozenEncoder(nn.Module):
+    """A timm network's feature levels, frozen: always in eval mode, without autograd, channels-last.
+
+    A subclass finds timm's options for the levels that it wants, probes them, and then builds the network.
+
+    Args:
+        name: a timm model (optionally with a pretrained tag, ``resnet34.bt_in1k``).
+
+    Raises:
+        InputError: timm has no such model.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        import timm
+
+        self.name = name
+        self._options: dict[str, Any] = {}
+        if not timm.is_model(name.split(".")[0]):
+            raise InputError(f"timm has no model {name!r}: `timm.list_models()` lists those it has")
+
+    def train(self, mode: bool = True) -> FrozenEncoder:
+        """Stay in eval mode: the encoder is frozen."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the levels [(B, C_i, H_i, W_i)] of images (B, 3, H, W) in [0, 1]."""
+        normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return list(cast(list[Tensor], self.net(normalised)))
+
+    def load(self, weights: str) -> None:
+        """Load pretrained weights: ``imagenet`` (downloaded), ``offline``, ``random`` or a file's path.
+
+        Raises:
+            InputError: a file that is missing, unreadable or of another architecture.
+            ResourceError: the download failed.
+        """
+        if weights == "random":
+            return
+        overlay = None if weights == "imagenet" else {"state_dict": pretrained_tensors(self.name, weights)}
+        # Both networks start from the same random weights: what is still equal afterwards was not loaded.
+        with torch.random.fork_rng(devices=[]), _quiet_hub():
+            torch.manual_seed(0)
+            untrained = self._create(pretrained=False)
+            torch.manual_seed(0)
+            try:
+                loaded = self._create(pretrained=True, pretrained_cfg_overlay=overlay)
+            except Exception as error:  # hub, socket and shape errors alike
+                if overlay is not None:
+                    raise InputError(f"{weights}: no weights of {self.name}: {one_line(error)}") from None
+                raise ResourceError(
+                    f"could not download the weights of {self.name} ({one_line(error, 120)}): "
+                    "give --weights PATH to a file you have, or --weights random"
+                ) from None
+        if missing := _not_loaded(loaded, untrained):
+            raise InputError(
+                f"{weights}: no weights of {self.name}: {len(missing)} tensors missing, {missing[0]} first"
+            )
+        self.net.load_state_dict(loaded.state_dict())
+
+    def _create(self, **options: Any) -> nn.Module:
+        import timm
+
+        return timm.create_model(self.name, features_only=True, **self._options, **options)
+
+    def _probe(self, image_size: int) -> tuple[Any, list[tuple[int, ...]]]:
+        """Return the network and its levels' shapes without the batch; no memory is spent on it."""
+        with torch.device("meta"), torch.no_grad():
+            try:
+                net = self._create(pretrained=False).eval()
+                levels = net(torch.empty(1, 3, image_size, image_size))
+            except Exception as error:  # whatever the family raises at a size it does not take
+                raise InputError(
+                    f"the backbone {self.name!r} does not take {image_size} pixels: {one_line(error)}"
+                ) from None
+        return net, [tuple(level.shape[1:]) for level in levels]
+
+    def _build(self) -> None:
+        """Build the network with random weights, and freeze it."""
+        self.net = self._create(pretrained=False).to(memory_format=torch.channels_last)
+        cfg = cast(dict[str, Any], self.net.pretrained_cfg)
+        stats = (cfg.get("mean", IMAGENET_MEAN), cfg.get("std", IMAGENET_STD))
+        for key, value in zip(("mean", "std"), stats, strict=True):
+            self.register_buffer(key, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+
+
+def _not_loaded(loaded: nn.Module, untrained: nn.Module) -> list[str]:
+    """Return the names of weights that are still random, and of batch norms without statistics."""
+    fresh = dict(untrained.named_parameters())
+    names = [
+        name
+        for name, weight in loaded.named_parameters()
+        if weight.ndim >= 2 and torch.equal(weight, fresh[name])
+    ]
+    for name, module in loaded.named_modules():
+        mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+        if mean is not None and variance is not None and not mean.any() and bool((variance == 1).all()):
+            names.append(f"{name}.running_mean")
+    return names
+
+
+@contextlib.contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the hub's client from telling each of its retries on stderr, and timm which layers it left out."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
