@@ -232,6 +232,11 @@ def write_mask_png(path: Path, mask: NDArray[Any]) -> None:
     path.write_bytes(encode_mask_png(mask))
 
 
+def write_mask_png_gray(path: Path, mask: NDArray[Any]) -> None:
+    """Write a mask (H, W), bool or 0/1, as an 8-bit gray PNG of 0 and 255, as other programs' layouts have it."""
+    path.write_bytes(cv2.imencode(".png", (mask > 0).astype(np.uint8) * 255)[1].tobytes())
+
+
 def read_mask_gray(path: Path) -> Mask:
     """Read a mask, bilevel or of any depth, as 8-bit gray, uint8 (H, W).
 

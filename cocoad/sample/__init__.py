@@ -94,6 +94,6 @@ def _draw_image(
     gray = index % GRAY_EVERY == GRAY_EVERY - 1
     pixels = cv2.cvtColor(scene.pixels, cv2.COLOR_BGR2GRAY) if gray else scene.pixels
     name = f"{ident:012d}.jpg"
-    if not cv2.imwrite(str(folder / name), pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
-        raise OSError(f"could not write {folder / name}")
+    jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    (folder / name).write_bytes(jpeg.tobytes())  # cv2.imwrite does not say why it fails
     return {"id": ident, "file_name": name, "width": width, "height": height}, scene.annotations
