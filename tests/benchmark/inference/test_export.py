@@ -10,7 +10,8 @@ import torch
 from click.testing import CliRunner
 
 from benchmark.cli.export import command
-from benchmark.inference import load_run, onnx
+from benchmark.inference import TrainedModel, load_run, onnx
+from benchmark.methods.registry import create
 from cocoad.errors import InputError, ResourceError
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -34,6 +35,22 @@ def test_onnxruntime_gives_the_maps_and_scores_of_the_run_at_any_batch_size(trai
     metadata = session.get_modelmeta().custom_metadata_map
     assert metadata["method"] == "invad-lite"
     assert metadata["image_size"] == "64"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "backbone"), [("uniad", "test_efficientnet"), ("vitad", "test_vit")])
+def test_a_transformer_is_exported_too(tmp_path: Path, name: str, backbone: str) -> None:
+    method = create(name, 64, backbone).eval()
+    model = TrainedModel(method, name, image_size=64, device=torch.device("cpu"))
+    assert onnx.export_onnx(model, tmp_path / "model.onnx") < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    images = torch.rand(5, 3, 64, 64)
+    with torch.no_grad():
+        expected = method.predict(images)
+    for ours, theirs in zip(
+        expected, session.run(["maps", "scores"], {"images": images.numpy()}), strict=True
+    ):
+        np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-4)
 
 
 @pytest.mark.slow

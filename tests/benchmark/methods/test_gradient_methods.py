@@ -8,11 +8,11 @@ from torch import Tensor
 
 from benchmark.layers.losses import flattened_cosine_loss
 from benchmark.methods.base import GradientMethod
-from benchmark.methods.registry import create
+from benchmark.methods.registry import create, method_class
 
 SIZE = 64
-SMALL = {"rd": "resnet18"}
-PUBLISHED_MILLIONS = {"rd": 80.6}  # teacher included
+SMALL = {"rd": "resnet18", "uniad": "test_efficientnet", "vitad": "test_vit"}
+PUBLISHED_MILLIONS = {"rd": 80.6, "uniad": 24.5}  # teacher included; ViTAD's: see test_vitad.py
 
 
 def normal_images(count: int) -> Tensor:
@@ -50,6 +50,35 @@ def test_it_learns_a_few_images_and_an_obvious_anomaly_stands_out(name: str) -> 
     assert maps.shape == (8, SIZE, SIZE)
     assert method.image_scores(maps).mean() > method.image_scores(normal).mean()
     assert (maps - normal)[:, 20:36, 28:44].mean() > (maps - normal)[:, 48:, :16].mean()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_encoder_stays_frozen_in_training(name: str) -> None:
+    method = create(name, image_size=SIZE, backbone=SMALL[name]).train()
+    encoder = {key: value.clone() for key, value in method.backbone.state_dict().items()}
+    assert isinstance(method, GradientMethod)
+    optimizer = method.optimizer(method.presets["paper"])
+    method(normal_images(4)).backward()
+    optimizer.step()
+    assert not any(module.training for module in method.backbone.modules())
+    assert all(torch.equal(value, encoder[key]) for key, value in method.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_state_dict_holds_all_that_decides_the_maps(name: str) -> None:
+    first, second = (create(name, image_size=SIZE, backbone=SMALL[name]).eval() for _ in range(2))
+    images = normal_images(2)
+    with torch.no_grad():
+        assert not torch.equal(first.anomaly_maps(images), second.anomaly_maps(images))
+        second.load_state_dict(first.state_dict())
+        assert torch.equal(first.anomaly_maps(images), second.anomaly_maps(images))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_recipe_is_published_and_the_fast_one_shorter(name: str) -> None:
+    paper, fast = (method_class(name).presets[preset] for preset in ("paper", "fast"))
+    assert (paper.epochs, paper.decay_at, paper.decay_factor, paper.gradient_clip_norm) == (100, 0.8, 0.1, 5)
+    assert (fast.epochs, fast.precision) == (10, "bf16-mixed")
 
 
 def test_the_flattened_cosine_loss_is_0_for_equal_and_2_for_opposite_levels() -> None:
