@@ -33,22 +33,33 @@ def forked(streams: Sequence[Iterable[bytes]]) -> Iterator[Iterator[bytes]]:
     """
     children: dict[int, int] = {}  # process id → the pipe to read from
     try:
-        for stream in streams:
-            reading, writing = os.pipe()
-            with contextlib.suppress(OSError):  # the system's limit for an unprivileged user is lower
-                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-            parent = os.getpid()
-            child = os.fork()
-            if child == 0:
-                _run_child(stream, writing, parent)
-            os.close(writing)
-            children[child] = reading
+        with _interrupts_held():
+            for stream in streams:
+                reading, writing = os.pipe()
+                with contextlib.suppress(OSError):  # the system's limit for an unprivileged user is lower
+                    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                parent = os.getpid()
+                child = os.fork()
+                if child == 0:
+                    _run_child(stream, writing, parent)
+                os.close(writing)
+                children[child] = reading
         yield _lines(children)
     finally:
         for child, reading in children.items():
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             os.close(reading)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait until the block ends: what Python runs around a fork would swallow it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lines(children: dict[int, int]) -> Iterator[bytes]:
