@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,14 @@ class ScoreCounts:
     def binned(self) -> BoolArray:
         """Which entries are bins, the order within which is unknown (bool, (S,))."""
         return self.high > self.low
+
+    @cached_property
+    def from_the_top(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Normal pixels, anomalous pixels and overlap at or above each entry, from the highest down (S,)."""
+        normal, anomalous, overlap = (
+            np.cumsum(amounts[::-1]) for amounts in (self.normal, self.anomalous, self.overlap)
+        )
+        return normal, anomalous, overlap
 
     def ordered(self, side: Side) -> ScoreCounts:
         """Return counts of distinct ranks, each bin split in two: anomalous pixels above normal ones, or
@@ -80,17 +89,22 @@ class ScoreCounts:
         none, whole = np.zeros_like(share), np.ones_like(share)
         parts = {"even": (share, share), "best": (none, whole), "worst": (whole, none)}[side]
         of_normal, of_anomalous = (np.where(split, part, 1.0) for part in parts)
+        normal, anomalous, overlap = self.from_the_top
         return (
-            _above(self.normal, entry, of_normal),
-            _above(self.anomalous, entry, of_anomalous),
-            _above(self.overlap, entry, of_anomalous),
+            _above(self.normal, normal, entry, of_normal),
+            _above(self.anomalous, anomalous, entry, of_anomalous),
+            _above(self.overlap, overlap, entry, of_anomalous),
         )
 
 
-def _above(amounts: FloatArray, entry: npt.NDArray[Any], share: FloatArray) -> FloatArray:
-    padded = np.append(amounts, (0.0, 0.0))
-    from_here_up = np.cumsum(padded[::-1])[::-1]
-    result: FloatArray = from_here_up[entry + 1] + share * padded[entry]
+def _above(
+    amounts: FloatArray, from_the_top: FloatArray, entry: npt.NDArray[Any], share: FloatArray
+) -> FloatArray:
+    """Sum the amounts after ``entry``, and ``share`` of its own; nothing where it is after the last."""
+    last = amounts.size - 1
+    after = np.where(entry < last, from_the_top[np.maximum(last - 1 - entry, 0)], 0.0)
+    within = np.where(entry <= last, share * amounts[np.minimum(entry, last)], 0.0)
+    result: FloatArray = after + within
     return result
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from benchmark.metrics.counts import ScoreCounts
 from benchmark.metrics.keys import FloatArray
-from benchmark.metrics.ranking import f1, iou, true_and_false_positives
+from benchmark.metrics.ranking import f1, iou
 
 MOST_POINTS = 1000
 
@@ -35,13 +35,13 @@ def thinned(lines: Sequence[tuple[FloatArray, FloatArray]], most: int = MOST_POI
 
 def pixel_curves(counts: ScoreCounts) -> dict[str, Curve]:
     """Return ``roc``, ``pr``, ``pro`` and ``f1_iou`` of pixels: at most 1,000 numbers per coordinate."""
-    tp, fp = true_and_false_positives(counts.normal, counts.anomalous)
+    fp, tp, overlap = counts.from_the_top
     positives, negatives = float(counts.anomalous.sum()), float(counts.normal.sum())
     if not positives or not negatives:
         return {}
     thresholds = counts.low[::-1]
     recall, fpr, precision = tp / positives, fp / negatives, tp / (tp + fp)
-    pro = np.cumsum(counts.overlap[::-1]) / counts.regions
+    pro = overlap / counts.regions
     unit = thresholds / (float(np.ptp(thresholds)) or 1.0)  # an axis as long as the others
     scores, jaccard = f1(tp, fp, positives), iou(tp, fp, positives)
     return {
@@ -56,7 +56,7 @@ def pixel_curves(counts: ScoreCounts) -> dict[str, Curve]:
 
 def image_curves(counts: ScoreCounts) -> dict[str, Curve]:
     """Return ``image_roc`` and ``image_pr`` of image scores, labels as the dataset has them."""
-    tp, fp = true_and_false_positives(counts.normal, counts.anomalous)
+    fp, tp, _ = counts.from_the_top
     if not tp.size or not tp[-1] or not fp[-1]:
         return {}
     thresholds, recall, fpr, precision = counts.low[::-1], tp / tp[-1], fp / fp[-1], tp / (tp + fp)

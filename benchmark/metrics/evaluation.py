@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ from benchmark.metrics.counts import ScoreCounts
 from benchmark.metrics.protocols import (
     Protocol,
     Reasons,
+    Scored,
     Scores,
     averaged,
     image_metrics,
@@ -24,6 +25,7 @@ COARSE_BINS = "coarse-bins"
 COARSE_FROM = 0.005  # guaranteed error of a metric from which on the result says so
 
 Value = TypeVar("Value")
+PixelScores = dict[Protocol, Scored]
 
 
 class UndefinedMetricWarning(UserWarning):
@@ -63,51 +65,66 @@ class Evaluation:
 
 
 def evaluation_of(
-    classes: Mapping[str, Subset], groups: Mapping[tuple[str, str], Subset], protocols: Sequence[Protocol]
+    classes: Iterable[tuple[str, Subset]],
+    groups: Iterable[tuple[str, str, Subset]],
+    protocols: Sequence[Protocol],
 ) -> Evaluation:
-    """Score classes, groups (by group and class) and the mean over classes; warn of what is undefined."""
+    """Score classes, groups (with the class they are of) and the mean over classes; warn of what is undefined.
+
+    Subsets are taken one after the other and not kept: one may be larger than the state that it comes from.
+    """
+    by_class: dict[str, dict[Protocol, Scored]] = {}
+    by_group: dict[str, dict[str, dict[Protocol, Scored]]] = {}
+    spreads, outliers = [], False
+    for name, subset in classes:
+        pixels = pixel_metrics(subset.pixels, protocols)
+        by_class[name] = _scored(subset.images, pixels)
+        spreads.append(_spreads(subset.pixels, pixels))
+        outliers |= hinges_on_outliers(subset.pixels)
+    for group, name, subset in groups:
+        pixels = pixel_metrics(subset.pixels, protocols)
+        by_group.setdefault(group, {})[name] = _scored(subset.images, pixels)
     metrics: dict[Protocol, Scores] = {}
-    per_class: dict[str, dict[Protocol, Scores]] = {name: {} for name in classes}
-    per_group: dict[str, dict[Protocol, Scores]] = {name: {} for name, _ in groups}
+    per_group: dict[str, dict[Protocol, Scores]] = {group: {} for group in by_group}
     undefined: dict[str, str] = {}
-    bounds: dict[str, float] = {}
     for protocol in protocols:
-        scored = {name: _scored(subset, protocol) for name, subset in classes.items()}
-        metrics[protocol], reasons = averaged(scored)
+        metrics[protocol], reasons = averaged({name: of[protocol] for name, of in by_class.items()})
         undefined |= _named(f"{protocol}/", reasons)
         _warn(protocol, reasons)
-        for name, (scores, reasons) in scored.items():
-            per_class[name][protocol] = scores
-            if len(classes) > 1:
-                undefined |= _named(f"class:{name}/{protocol}/", reasons)
-        for group in per_group:
-            parts = {name: _scored(subset, protocol) for (of, name), subset in groups.items() if of == group}
-            per_group[group][protocol], reasons = averaged(parts)
+        if len(by_class) > 1:
+            for name, of in by_class.items():
+                undefined |= _named(f"class:{name}/{protocol}/", of[protocol][1])
+        for group, parts in by_group.items():
+            scored = averaged({name: of[protocol] for name, of in parts.items()})
+            per_group[group][protocol], reasons = scored
             undefined |= _named(f"{group}/{protocol}/", reasons)
-        bounds |= _named(f"{protocol}/", _bounds(list(classes.values()), protocol))
-    flags = [OUTLIER_PIXEL] if any(hinges_on_outliers(subset.pixels) for subset in classes.values()) else []
+    per_class = {name: {protocol: of[protocol][0] for protocol in protocols} for name, of in by_class.items()}
+    bounds = {name: sum(each[name] for each in spreads) / len(spreads) for name in (spreads or [{}])[0]}
+    flags = [OUTLIER_PIXEL] if outliers else []
     if any(bound > COARSE_FROM for bound in bounds.values()):
         flags.append(COARSE_BINS)
     return Evaluation(metrics, per_class, per_group, undefined, flags, bounds)
 
 
-def _scored(subset: Subset, protocol: Protocol) -> tuple[Scores, Reasons]:
-    images, why_images = image_metrics(subset.images[protocol])
-    pixels, why_pixels = pixel_metrics(subset.pixels, protocol)
-    return with_aggregates(images | pixels, why_images | why_pixels)
+def _scored(images: Mapping[Protocol, ScoreCounts], pixels: PixelScores) -> dict[Protocol, Scored]:
+    scored = {}
+    for protocol, (of_pixels, why_pixels) in pixels.items():
+        of_images, why_images = image_metrics(images[protocol])
+        scored[protocol] = with_aggregates(of_images | of_pixels, why_images | why_pixels)
+    return scored
 
 
-def _bounds(subsets: Sequence[Subset], protocol: Protocol) -> Scores:
-    """Return the mean over classes of how far each pixel metric can lie from its value."""
-    bounds: Scores = {}
-    for subset in subsets:
-        even, best, worst = (
-            pixel_metrics(subset.pixels, protocol, side)[0] for side in ("even", "best", "worst")
-        )
-        for name, value in even.items():
-            spread = max(best[name] - value, value - worst[name], 0.0) if subset.pixels.binned.any() else 0.0
-            bounds[name] = bounds.get(name, 0.0) + spread / len(subsets)
-    return bounds
+def _spreads(counts: ScoreCounts, even: PixelScores) -> Scores:
+    """Return by "protocol/metric" how far binning can have moved the pixel metrics ``even`` of ``counts``."""
+    spreads = {f"{protocol}/{name}": 0.0 for protocol, (scores, _) in even.items() for name in scores}
+    if not counts.binned.any():
+        return spreads
+    best, worst = (pixel_metrics(counts, tuple(even), side) for side in ("best", "worst"))
+    for protocol, (scores, _) in even.items():
+        for name, value in scores.items():
+            above, below = best[protocol][0][name] - value, value - worst[protocol][0][name]
+            spreads[f"{protocol}/{name}"] = max(above, below, 0.0)
+    return spreads
 
 
 def _named(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:

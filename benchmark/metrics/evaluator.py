@@ -169,8 +169,8 @@ class Evaluator:
         classes = sorted({row.class_name for row in self.images})
         groups = sorted({(group, row.class_name) for row in self.images if _bad(row) for group in row.groups})
         return evaluation_of(
-            {name: self._subset(name) for name in classes},
-            {pair: self._subset(pair[1], pair[0]) for pair in groups},
+            ((name, self._subset(name)) for name in classes),
+            ((group, name, self._subset(name, group)) for group, name in groups),
             self.protocols,
         )
 

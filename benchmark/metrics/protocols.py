@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,6 @@ from benchmark.metrics.ranking import (
     average_precision,
     f1_max,
     iou_max,
-    true_and_false_positives,
 )
 from benchmark.metrics.thresholds import aupro_at_steps, mid_metrics, normalised, sweep_metrics
 
@@ -34,6 +33,7 @@ AGGREGATES: dict[str, tuple[str, ...]] = {
 
 Scores = dict[str, float]
 Reasons = dict[str, str]
+Scored = tuple[Scores, Reasons]
 
 _NO_ANOMALOUS_IMAGE, _NO_NORMAL_IMAGE = "no anomalous image", "no normal image"
 _NO_ANOMALOUS_PIXEL, _NO_NORMAL_PIXEL = "no anomalous pixel", "no normal pixel"
@@ -41,61 +41,80 @@ _CONSTANT = "all pixels have the same score, so that min–max normalisation is 
 _ONE_RATE = "fewer than two of its 100 thresholds have different false-positive rates below 0.3"
 
 
-def image_metrics(counts: ScoreCounts) -> tuple[Scores, Reasons]:
+def image_metrics(counts: ScoreCounts) -> Scored:
     """Return the three image metrics of counts of image scores, and why an undefined one is."""
     scores = dict.fromkeys(IMAGE_METRICS, float("nan"))
     if not counts.anomalous.sum():
         return scores, dict.fromkeys(IMAGE_METRICS, _NO_ANOMALOUS_IMAGE)
-    tp, fp = true_and_false_positives(counts.normal, counts.anomalous)
-    scores["image_ap"] = average_precision(counts.normal, counts.anomalous)
+    fp, tp, _ = counts.from_the_top
+    scores["image_ap"] = average_precision(tp, fp)
     scores["image_f1_max"] = f1_max(tp, fp, tp[-1])
     if not counts.normal.sum():
         return scores, {"image_auroc": _NO_NORMAL_IMAGE}
-    scores["image_auroc"] = auroc(counts.normal, counts.anomalous)
+    scores["image_auroc"] = auroc(tp, fp)
     return scores, {}
 
 
-def pixel_metrics(counts: ScoreCounts, protocol: Protocol, side: Side = "even") -> tuple[Scores, Reasons]:
-    """Return the eight pixel metrics of counts of pixel scores, and why an undefined one is.
+def pixel_metrics(
+    counts: ScoreCounts, protocols: Sequence[Protocol], side: Side = "even"
+) -> dict[Protocol, Scored]:
+    """Return each protocol's eight pixel metrics of counts of pixel scores, and why an undefined one is.
 
     ``side`` says how pixels are thought to lie within their bins (see :class:`ScoreCounts`).
     """
     names = (*PIXEL_METRICS, "aupro", *MID_METRICS, "pixel_iou_max")
     if not counts.anomalous.sum():
-        return dict.fromkeys(names, float("nan")), dict.fromkeys(names, _NO_ANOMALOUS_PIXEL)
-    scores, reasons = _ranks(counts.ordered(side), protocol)
-    if counts.minimum == counts.maximum:
-        hinging = (*MID_METRICS, *(("pixel_f1_max", "pixel_iou_max") if protocol == "ader" else ()))
-        scores.update(dict.fromkeys(hinging, float("nan")))
-        reasons.update(dict.fromkeys(hinging, _CONSTANT))
+        nothing = dict.fromkeys(names, float("nan")), dict.fromkeys(names, _NO_ANOMALOUS_PIXEL)
+        return dict.fromkeys(protocols, nothing)
+    ranks = counts.ordered(side)
+    unit = normalised(counts) if counts.minimum < counts.maximum else None
+    shared, reasons = _areas(ranks)
+    if unit is None:
+        shared |= dict.fromkeys(MID_METRICS, float("nan"))
+        reasons |= dict.fromkeys(MID_METRICS, _CONSTANT)
     else:
-        unit = normalised(counts)
-        scores.update(zip(MID_METRICS, mid_metrics(unit, side), strict=True))
-        if protocol == "ader":
-            scores["pixel_f1_max"], scores["pixel_iou_max"] = sweep_metrics(unit, side)
-    if protocol == "ader" and "aupro" not in reasons:
-        scores["aupro"] = aupro_at_steps(counts, side)
-        if np.isnan(scores["aupro"]):
-            reasons["aupro"] = _ONE_RATE
-    return scores, reasons
+        shared |= zip(MID_METRICS, mid_metrics(unit, side), strict=True)
+    own = {"ader": lambda: _published(counts, unit, side), "exact": lambda: _exact(ranks)}
+    scored: dict[Protocol, Scored] = {}
+    for protocol in protocols:
+        scores, why = own[protocol]()
+        scored[protocol] = (shared | scores, reasons | why)
+    return scored
 
 
-def _ranks(counts: ScoreCounts, protocol: Protocol) -> tuple[Scores, Reasons]:
-    tp, fp = true_and_false_positives(counts.normal, counts.anomalous)
-    scores = {"pixel_ap": average_precision(counts.normal, counts.anomalous)}
-    if protocol == "exact":
-        scores["pixel_f1_max"] = f1_max(tp, fp, tp[-1])
-        scores["pixel_iou_max"] = iou_max(tp, fp, tp[-1])
+def _areas(ranks: ScoreCounts) -> Scored:
+    """Return the two areas that both protocols define alike."""
+    fp, tp, _ = ranks.from_the_top
+    scores = {"pixel_auroc": float("nan"), "pixel_ap": average_precision(tp, fp)}
+    if not fp[-1]:
+        return scores, {"pixel_auroc": _NO_NORMAL_PIXEL}
+    return scores | {"pixel_auroc": auroc(tp, fp)}, {}
+
+
+def _exact(ranks: ScoreCounts) -> Scored:
+    """Return the best F1 and IoU over all scores, and the interpolated AUPRO."""
+    fp, tp, overlap = ranks.from_the_top
+    scores = {"pixel_f1_max": f1_max(tp, fp, tp[-1]), "pixel_iou_max": iou_max(tp, fp, tp[-1])}
+    if not fp[-1]:
+        return scores | {"aupro": float("nan")}, {"aupro": _NO_NORMAL_PIXEL}
+    return scores | {"aupro": aupro(fp, overlap, ranks.regions)}, {}
+
+
+def _published(counts: ScoreCounts, unit: ScoreCounts | None, side: Side) -> Scored:
+    """Return the best F1, IoU and AUPRO at the published dialect's thresholds; ``unit``: scores in [0, 1]."""
+    scores = dict.fromkeys(("pixel_f1_max", "pixel_iou_max", "aupro"), float("nan"))
+    reasons = {}
+    if unit is None:
+        reasons = dict.fromkeys(("pixel_f1_max", "pixel_iou_max"), _CONSTANT)
+    else:
+        scores["pixel_f1_max"], scores["pixel_iou_max"] = sweep_metrics(unit, side)
     if not counts.normal.sum():
-        missing = ("pixel_auroc", "aupro")
-        return scores | dict.fromkeys(missing, float("nan")), dict.fromkeys(missing, _NO_NORMAL_PIXEL)
-    scores["pixel_auroc"] = auroc(counts.normal, counts.anomalous)
-    if protocol == "exact":
-        scores["aupro"] = aupro(counts.normal, counts.overlap, counts.regions)
-    return scores, {}
+        return scores, reasons | {"aupro": _NO_NORMAL_PIXEL}
+    scores["aupro"] = aupro_at_steps(counts, side)
+    return scores, reasons | ({"aupro": _ONE_RATE} if np.isnan(scores["aupro"]) else {})
 
 
-def with_aggregates(scores: Mapping[str, float], reasons: Mapping[str, str]) -> tuple[Scores, Reasons]:
+def with_aggregates(scores: Mapping[str, float], reasons: Mapping[str, str]) -> Scored:
     """Return the eleven metrics in their order, followed by the means ``mad*`` of them, and all reasons."""
     full = {name: scores[name] for name in METRICS}
     why = dict(reasons)
@@ -107,7 +126,7 @@ def with_aggregates(scores: Mapping[str, float], reasons: Mapping[str, str]) -> 
     return full, why
 
 
-def averaged(parts: Mapping[str, tuple[Scores, Reasons]]) -> tuple[Scores, Reasons]:
+def averaged(parts: Mapping[str, Scored]) -> Scored:
     """Return the mean over classes; a metric that is undefined in one class is so, never skipped."""
     if len(parts) == 1:
         return next(iter(parts.values()))

@@ -1,8 +1,8 @@
 """Metrics of rank: every distinct score (or bin) is a threshold, nothing but the order of the scores matters.
 
-All functions take counts per score in **ascending** order of score: ``normal`` and ``anomalous`` (S,),
-non-negative, with a positive sum where the metric needs one (the caller sees to it), and return a fraction
-in [0, 1].
+All functions take ``tp`` and ``fp`` (S,), the true and the false positives at the thresholds "at least this
+score", from the **highest score down** (:attr:`ScoreCounts.from_the_top`), whose last value, all there are, is
+positive where the metric needs it (the caller sees to it); and return a fraction in [0, 1].
 """
 
 from __future__ import annotations
@@ -16,39 +16,28 @@ FPR_LIMIT = (
 )
 
 
-def auroc(normal: FloatArray, anomalous: FloatArray) -> float:
+def auroc(tp: FloatArray, fp: FloatArray) -> float:
     """Area under the ROC curve: the chance that an anomalous score is above a normal one, ties counting half.
 
     Source: Fawcett, An introduction to ROC analysis, 2006; equals ``sklearn.metrics.roc_auc_score``.
 
-    >>> auroc(np.array([1.0, 1.0, 0.0]), np.array([0.0, 1.0, 1.0]))
+    >>> auroc(np.array([1.0, 2.0, 2.0]), np.array([0.0, 1.0, 2.0]))
     0.875
     """
-    below = np.cumsum(normal) - normal
-    return float(np.sum(anomalous / anomalous.sum() * ((below + 0.5 * normal) / normal.sum())))
+    gained = np.diff(tp, prepend=0.0) / tp[-1]
+    rate = fp / fp[-1]
+    return float(np.sum(gained * (1 - 0.5 * (rate + np.append(0.0, rate[:-1])))))
 
 
-def true_and_false_positives(normal: FloatArray, anomalous: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the true and the false positives (S,) at the thresholds "at least this score", from the highest
-    down.
-
-    >>> tp, fp = true_and_false_positives(np.array([2.0, 1.0]), np.array([0.0, 3.0]))
-    >>> tp.tolist(), fp.tolist()
-    ([3.0, 3.0], [1.0, 3.0])
-    """
-    return np.cumsum(anomalous[::-1]), np.cumsum(normal[::-1])
-
-
-def average_precision(normal: FloatArray, anomalous: FloatArray) -> float:
+def average_precision(tp: FloatArray, fp: FloatArray) -> float:
     """Average precision: precision at each score, weighted by the recall gained there (no interpolation).
 
     Source: equals ``sklearn.metrics.average_precision_score``.
 
-    >>> average_precision(np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 1.0]))
+    >>> average_precision(np.array([1.0, 1.0, 2.0]), np.array([0.0, 1.0, 1.0]))
     0.8333333333333333
     """
-    tp, fp = true_and_false_positives(normal, anomalous)
-    return float(np.sum(tp / np.maximum(tp + fp, 1) * anomalous[::-1]) / tp[-1])
+    return float(np.sum(tp / np.maximum(tp + fp, 1) * np.diff(tp, prepend=0.0)) / tp[-1])
 
 
 def f1_max(tp: FloatArray, fp: FloatArray, positives: float) -> float:
@@ -79,22 +68,22 @@ def iou(tp: FloatArray, fp: FloatArray, positives: float) -> FloatArray:
     return tp / (fp + positives)
 
 
-def aupro(normal: FloatArray, overlap: FloatArray, regions: int, limit: float = FPR_LIMIT) -> float:
+def aupro(fp: FloatArray, overlap: FloatArray, regions: int, limit: float = FPR_LIMIT) -> float:
     """Area under the per-region overlap over the false-positive rate up to ``limit``, divided by it.
 
     Args:
-        normal: normal pixels per score, (S,).
-        overlap: sum of 1 / (area of its region) over the anomalous pixels of a score, (S,).
+        fp: normal pixels at or above each score, (S,).
+        overlap: sum of 1 / (area of its region) over the anomalous pixels at or above each score, (S,).
         regions: how many regions there are, at least 1.
         limit: the false-positive rate to integrate to, interpolated linearly between two thresholds.
 
     Source: Bergmann et al., Uninformed Students, CVPR 2020, section 4; MVTec AD, IJCV 2021, section 4.4.
 
-    >>> aupro(np.array([1.0, 0.0]), np.array([0.5, 0.5]), 1, limit=1.0)
+    >>> aupro(np.array([0.0, 1.0]), np.array([0.5, 1.0]), 1, limit=1.0)
     0.75
     """
-    fpr = np.concatenate([[0.0], np.cumsum(normal[::-1]) / normal.sum()])
-    pro = np.concatenate([[0.0], np.cumsum(overlap[::-1]) / regions])
+    fpr = np.append(0.0, fp / fp[-1])
+    pro = np.append(0.0, overlap / regions)
     inside = int(np.searchsorted(fpr, limit, side="right"))
     area = float(np.trapezoid(pro[:inside], fpr[:inside]))
     if inside < fpr.size and fpr[inside - 1] < limit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,25 @@ def test_the_state_stays_below_200_megabytes_for_scores_of_every_magnitude_in_25
     evaluation = evaluator.compute()
     assert evaluation.metrics["exact"]["pixel_auroc"] == pytest.approx(0.5, abs=0.01)
     assert len(evaluation.per_group) == 25
+
+
+def test_computing_many_groups_takes_no_more_memory_than_computing_one() -> None:
+    random = np.random.default_rng(0)
+    maps, masks = random.random((24, 64, 64), np.float32), np.zeros((24, 64, 64), bool)
+    masks[12:, :32] = True
+
+    def peak(groups: int) -> int:
+        evaluator = Evaluator()
+        names = [[] if index < 12 else [f"category:{index % groups}"] for index in range(24)]
+        evaluator.update(maps, masks, groups=names)
+        tracemalloc.start()
+        try:
+            assert len(evaluator.compute().per_group) == groups
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(12) < 1.2 * peak(1)
 
 
 def test_scores_in_too_narrow_a_range_for_the_bins_are_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
