@@ -48,7 +48,7 @@ class FrozenEncoder(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the levels [(B, C_i, H_i, W_i)] of images (B, 3, H, W) in [0, 1]."""
         normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return list(cast(list[Tensor], self.net(normalised)))
+        return list(cast("list[Tensor]", self.net(normalised)))
 
     def load(self, weights: str) -> None:
         """Load pretrained weights: ``imagenet`` (downloaded), ``offline``, ``random`` or a file's path.

@@ -61,7 +61,7 @@ class InvAD(GradientMethod):
 
     def reconstruct(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the reconstructions of the levels, of the same shapes."""
-        return cast(list[Tensor], self.decoder(self.fuser(features)))
+        return cast("list[Tensor]", self.decoder(self.fuser(features)))
 
     def loss(self, images: Tensor) -> Tensor:
         """Return the sum over the levels of the mean squared error, in float32."""
