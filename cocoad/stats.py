@@ -33,11 +33,15 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 class CategoryStats(msgspec.Struct, frozen=True):
-    """A held-out category among the anomalous test images; instances are None where annotations are not at hand."""
+    """A held-out category among the anomalous test images; the rest is None where annotations are not at hand.
+
+    ``share`` is the sum of the instances' areas, as COCO states them, over all test pixels.
+    """
 
     name: str
     images: int
     instances: int | None
+    share: float | None
     instance_sizes: Sizes | None
 
 
@@ -103,6 +107,7 @@ def _split_stats(split: SplitManifest, areas: Mapping[int, Sequence[float]] | No
                 category.name,
                 images[category.id],
                 None if areas is None else len(areas[category.id]),
+                None if areas is None or not everywhere else sum(areas[category.id]) / everywhere,
                 None if areas is None else _sizes(areas[category.id]),
             )
             for category in split.held_out
@@ -131,13 +136,16 @@ def tables(stats: Sequence[SplitStats]) -> list[RenderableType]:
         )
     shown: list[RenderableType] = [splits]
     for each in stats:
-        table = _table(f"Held out in split {each.split}", "Images", "Instances", "Small", "Medium", "Large")
+        headings = ("Images", "Instances", "Pixels, %", "Small", "Medium", "Large")
+        table = _table(f"Held out in split {each.split}", *headings)
         for category in each.categories:
             sizes = (
                 msgspec.structs.astuple(category.instance_sizes) if category.instance_sizes else (None,) * 3
             )
-            figures = (category.images, category.instances, *sizes)
-            table.add_row(category.name, *("–" if figure is None else f"{figure:,}" for figure in figures))
+            counts = (category.images, category.instances, *sizes)
+            row = ["–" if count is None else f"{count:,}" for count in counts]
+            row.insert(2, "–" if category.share is None else f"{100 * category.share:.2f}")
+            table.add_row(category.name, *row)
         shown.append(table)
     return shown
 
@@ -168,7 +176,9 @@ def write_figure(stats: Sequence[SplitStats], path: Path) -> None:
         )
         total = each.test_normal + each.test_anomalous
         bars.set_title(
-            f"Split {each.split}: {each.test_anomalous:,} of {total:,} test images anomalous", fontsize=10
+            f"Split {each.split}: {each.test_anomalous:,} of {total:,} test images anomalous\n"
+            f"with {100 * each.anomalous_share:.1f} % of all test pixels",
+            fontsize=10,
         )
         bars.set_xlabel("images with the category")
         counts = msgspec.structs.astuple(each.mask_sizes)

@@ -10,7 +10,6 @@ import colorsys
 import functools
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +18,7 @@ from cocoad.partition import SPLITS, partition
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]  # (H, W), 0 and 1
 Points = npt.NDArray[np.int32]  # (N, 2), x and y
+Outline = npt.NDArray[np.float64]  # (N, 2), x and y
 Random = np.random.Generator
 
 FAMILY_HUES = (0.97, 0.27, 0.58, 0.13)  # red, green, blue, yellow: the middle of each family's colours
@@ -55,23 +55,27 @@ def look(category: int) -> Look:
     raise KeyError(category)
 
 
+def rounded(corners: Outline, times: int) -> Outline:
+    """Cut the corners of a closed outline (N, 2), as Chaikin does, so many times."""
+    for _ in range(times):
+        following = np.roll(corners, -1, axis=0)
+        cut = np.stack([0.75 * corners + 0.25 * following, 0.25 * corners + 0.75 * following], 1)
+        corners = cut.reshape(-1, 2)
+    return corners
+
+
 def outline(category: int, centre: npt.NDArray[np.float64], radius: float, random: Random) -> Points:
     """Return the shape's corner points (N, 2), x and y in pixels, turned and stretched at random."""
     seen = look(category)
     angles = np.linspace(0, 2 * np.pi, 2 * seen.corners, endpoint=False) + random.uniform(0, 2 * np.pi)
     reach = radius * np.where(np.arange(2 * seen.corners) % 2, seen.spikes, 1.0)
     points = reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1) * random.uniform(0.8, 1.0, 2)
-    for _ in range(seen.roundness):  # Chaikin's corner cutting
-        following = np.roll(points, -1, axis=0)
-        points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], 1).reshape(
-            -1, 2
-        )
-    turned: Points = np.round(centre + points).astype(np.int32)
+    turned: Points = np.round(centre + rounded(points, seen.roundness)).astype(np.int32)
     return turned
 
 
 def texture(category: int, shape: tuple[int, int], centre: npt.NDArray[np.float64], radius: float) -> Pixels:
-    """Return the category's texture (H, W, 3), uint8 BGR, lit from above, to be cut out by its mask."""
+    """Return the category's texture (H, W, 3), uint8 BGR, to be cut out by its mask."""
     seen = look(category)
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     x, y = (columns - centre[0]) / radius, (rows - centre[1]) / radius
@@ -84,39 +88,12 @@ def texture(category: int, shape: tuple[int, int], centre: npt.NDArray[np.float6
         lambda: np.sin(np.hypot(x, y) * 2 * np.pi / seen.period),  # rings
     )
     share = 1 / (1 + np.exp(-6 * patterns[seen.family]()))  # soft edges
-    light, dark = (
-        np.array(colorsys.hsv_to_rgb(hue, saturation, value)[::-1]) * 255
-        for hue, saturation, value in ((seen.hue, 0.75, 0.95), ((seen.hue + 0.08) % 1, 0.9, 0.35))
-    )
+    light, dark = colour(seen.hue, 0.75, 0.95), colour(seen.hue + 0.08, 0.9, 0.35)
     colours = share[..., None] * light + (1 - share[..., None]) * dark
-    shaded = colours * (1.1 - 0.25 * np.clip(y, -1, 1))[..., None]
-    pixels: Pixels = np.clip(shaded, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(colours, 0, 255).astype(np.uint8)
     return pixels
 
 
-def background(height: int, width: int, random: Random) -> Pixels:
-    """Return ground that looks grown: noise at all scales in earthy colours, with pebbles (H, W, 3), uint8 BGR."""
-    heights = np.zeros((height, width), np.float32)
-    for octave in range(1, 7):
-        coarse = random.normal(0, 1, (2**octave + 1, 2**octave + 1)).astype(np.float32)
-        fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        heights += np.asarray(fine, np.float32) / 1.7**octave
-    heights = (heights - heights.mean()) / (heights.std() + 1e-6)
-    hue = random.uniform(0.05, 0.45)
-    low, high = (
-        np.array(colorsys.hsv_to_rgb(hue + turn, saturation, value)[::-1]) * 255
-        for turn, saturation, value in ((0.0, 0.35, 0.33), (0.05, 0.22, 0.62))
-    )
-    share = np.clip(0.5 + heights / 4, 0, 1)[..., None]
-    ground = low * (1 - share) + high * share + random.normal(0, 5, (height, width, 1))
-    canvas: Pixels = np.clip(ground, 0, 255).astype(np.uint8)
-    for _ in range(int(random.integers(6, 16))):  # clutter that no annotation mentions
-        centre = tuple(int(side) for side in random.integers(0, (width, height)))
-        axes = tuple(int(side) for side in random.integers(3, max(5, min(height, width) // 14), 2))
-        gray = float(random.uniform(70, 170))
-        tint = (gray * 0.95, gray, gray * 1.05)
-        angle = float(random.uniform(0, 180))
-        shadow = (centre[0] + 2, centre[1] + 2)
-        cv2.ellipse(canvas, shadow, axes, angle, 0, 360, (45, 45, 45), -1, cv2.LINE_AA)
-        cv2.ellipse(canvas, centre, axes, angle, 0, 360, tint, -1, cv2.LINE_AA)
-    return canvas
+def colour(hue: float, saturation: float, value: float) -> npt.NDArray[np.float64]:
+    """Return a colour as BGR of 0 … 255; the hue is taken modulo 1."""
+    return np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value)[::-1]) * 255

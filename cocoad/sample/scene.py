@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from cocoad.sample.looks import Mask, Pixels, Random, background, outline, texture
+from cocoad.sample.ground import background
+from cocoad.sample.light import lay
+from cocoad.sample.looks import Mask, Pixels, Random, outline, texture
 
 MOST_OBJECTS = 4
 CROWD_SHARE = 0.06  # of the objects
@@ -53,9 +55,7 @@ def _draw(canvas: Pixels, category: int, crowd: bool, random: Random) -> Mask:
         centre = middle + (random.normal(0, 0.13 * side, 2) if crowd else 0)
         one: Mask = np.zeros((height, width), np.uint8)
         cv2.fillPoly(one, [outline(category, centre, radius, random)], 1)
-        shadow = np.roll(one, (3, 3), (0, 1)) & (1 - one)
-        canvas[shadow > 0] = canvas[shadow > 0] // 2
-        canvas[one > 0] = texture(category, (height, width), centre, radius)[one > 0]
+        lay(canvas, texture(category, (height, width), centre, radius), one, height=4, roundness=0.4)
         mask |= one
     return mask
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from PIL import Image
 
 from cocoad.build import build_dataset
 from cocoad.errors import InputError
 from cocoad.manifest import BuildOptions
+from cocoad.masks import rasterize
 from cocoad.partition import categories
 from cocoad.sample import draw_annotations, draw_sample
 from cocoad.sample.looks import look
@@ -56,6 +58,19 @@ def test_a_drawn_coco_has_all_that_makes_coco_hard(tmp_path: Path) -> None:
         isinstance(each, list) and len(each) > 1 for each in segmentations
     )  # cut in two by what is before it
     assert {type(each["counts"]) for each in segmentations if isinstance(each, dict)} == {str, list}
+
+
+def test_some_crowds_have_holes_that_no_polygon_could_say(tmp_path: Path) -> None:
+    draw_sample(tmp_path, train=120, val=1, size=96)
+    instances = json.loads((tmp_path / "annotations" / "instances_train2017.json").read_bytes())
+    sizes = {image["id"]: (image["height"], image["width"]) for image in instances["images"]}
+    crowds = [annotation for annotation in instances["annotations"] if annotation["iscrowd"]]
+    holes = 0
+    for crowd in crowds:
+        mask = rasterize([crowd["segmentation"]], *sizes[crowd["image_id"]], "coco")
+        _, parents = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        holes += bool((parents[0][:, 3] >= 0).any())
+    assert 0 < holes < len(crowds)
 
 
 def test_every_category_has_a_look_of_its_own() -> None:

@@ -49,6 +49,7 @@ def test_statistics_agree_with_a_count_by_hand(built: Path) -> None:
             rows = [a for a in instances["annotations"] if a["category_id"] == ident]
             assert category.instances == len(rows)
             assert category.images == len({a["image_id"] for a in rows})
+            assert category.share == pytest.approx(sum(a["area"] for a in rows) / area)
             assert category.instance_sizes is not None
             assert category.instance_sizes.small == sum(a["area"] < 1024 for a in rows)
 
@@ -58,7 +59,8 @@ def test_without_annotations_instances_are_not_invented(built: Path, tmp_path: P
     kept = hint.read_text()
     try:
         hint.write_text(str(tmp_path))  # a root without annotations
-        assert all(c.instances is None for stats in dataset_stats(built) for c in stats.categories)
+        categories = [c for stats in dataset_stats(built) for c in stats.categories]
+        assert all(c.instances is None and c.share is None for c in categories)
         assert "–" in run("stats", built)
     finally:
         hint.write_text(kept)
