@@ -20,8 +20,7 @@ from cocoad.errors import InputError
 PAPER = Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4)
 FAST = replace(PAPER, epochs=10, precision="bf16-mixed")
 STRIDE = 16  # of the tokens' grid
-# Features come from strides 2 to 16. The published size and cost count the whole encoder, so it is kept whole.
-STRIDES = (2, 4, 8, 16, 32)
+STRIDES = (2, 4, 8, 16)  # of the features; the encoder is not run any further
 LAYERS, WIDTH, HEADS, FEED_FORWARD, DROPOUT = 4, 256, 8, 1024, 0.1
 NEIGHBOURHOOD = 7  # tokens, square
 JITTER_SCALE = 20.0
@@ -32,7 +31,7 @@ class UniAD(GradientMethod):
 
     Args:
         image_size: pixels, square, a multiple of 32.
-        backbone: a timm model with feature levels at strides 2, 4, 8, 16 and 32.
+        backbone: a timm model with feature levels at strides 2, 4, 8 and 16.
 
     Raises:
         InputError: the size is no multiple of 32 or the backbone does not serve.
@@ -50,7 +49,7 @@ class UniAD(GradientMethod):
             raise InputError(f"UniAD takes image sizes divisible by 32, not {image_size}")
         self.backbone = Backbone(backbone or str(self.default_backbone), STRIDES, image_size)
         self.side = image_size // STRIDE
-        channels = sum(self.backbone.channels[:-1])
+        channels = sum(self.backbone.channels)
         self.rows = nn.Parameter(torch.rand(self.side, WIDTH // 2))
         self.columns = nn.Parameter(torch.rand(self.side, WIDTH // 2))
         self.narrow = nn.Linear(channels, WIDTH)
@@ -67,7 +66,7 @@ class UniAD(GradientMethod):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the encoder's levels joined at stride 16, float32 (B, ΣC, H / 16, W / 16)."""
-        return joined_levels(self.backbone(images)[:-1], (self.side, self.side))
+        return joined_levels(self.backbone(images), (self.side, self.side))
 
     def reconstruct(self, features: Tensor) -> Tensor:
         """Return the reconstruction of features (B, C, H, W); in training they are jittered first."""

@@ -87,6 +87,17 @@ def test_a_seed_decides_jitter_and_dropout() -> None:
     assert loss(1) != loss(2)
 
 
+def test_the_end_of_the_encoder_accounts_for_the_rest_of_the_published_parameters() -> None:
+    """24.5 M are published: with the stages after stride 16, which give no feature and are not built here."""
+    with torch.device("meta"):
+        method = UniAD()
+        whole = Backbone(str(UniAD.default_backbone), (2, 4, 8, 16, 32))
+    ours, built, all_of_it = (
+        sum(p.numel() for p in m.parameters()) for m in (method, method.backbone, whole)
+    )
+    assert (ours - built + all_of_it) / 1e6 == pytest.approx(24.5, abs=0.1)
+
+
 @pytest.mark.parametrize("size", [32, 96, 160])
 def test_it_takes_image_sizes_divisible_by_32(size: int) -> None:
     maps, scores = UniAD(size, "test_resnet").eval().predict(torch.rand(2, 3, size, size))
