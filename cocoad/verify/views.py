@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,24 @@ def _official_views(entries: list[dict[str, Any]]) -> list[SampleView]:
     ]
 
 
+@functools.cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    """Return a schema's validator, references put in place: looking them up took most of the time."""
+    text = json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes())
+    return jsonschema.Draft202012Validator(_without_references(text, text.get("$defs", {})))
+
+
+def _without_references(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_without_references(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    whole = {key: value for key, value in schema.items() if key not in ("$ref", "$defs")}
+    if "$ref" in schema:
+        whole |= definitions[schema["$ref"].removeprefix("#/$defs/")]
+    return {key: _without_references(value, definitions) for key, value in whole.items()}
+
+
 def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> Any:
     """Decode ``path`` as ``kind`` when it meets its JSON Schema; else note why not and return None."""
     try:
@@ -134,10 +153,7 @@ def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> An
     except (ValueError, RecursionError) as error:
         findings.add("schema", path.name, detail=f"not JSON: {error}")
         return None
-    validator = jsonschema.Draft202012Validator(
-        json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes())
-    )
-    broken = next(validator.iter_errors(value), None)
+    broken = next(_validator(schema).iter_errors(value), None)
     if broken is not None:
         findings.add("schema", path.name, detail=f"at {broken.json_path}: {broken.message[:200]}")
         return None

@@ -385,3 +385,47 @@ def test_counts_of_whole_coco_that_differ_are_warned_of_by_what_is_known() -> No
     assert "the options change" in official_warnings(wrong, BuildOptions(crowd="exclude"), whole)[0]
     assert "not the whole COCO" in official_warnings(wrong, BuildOptions(), (80, 79))[0]
     assert official_warnings({"2": SplitReport(official, official, True)}, BuildOptions(), whole) == []
+
+
+def test_the_coco_root_is_given_remembered_or_set_in_the_environment(
+    tiny_coco: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COCO_ROOT", str(tiny_coco.root))
+    out = str(tmp_path / "out")
+    assert CliRunner().invoke(cli, ["build", "--out", out]).exit_code == 0
+    monkeypatch.delenv("COCO_ROOT")
+    moved = tiny_coco.root.rename(tmp_path / "moved")
+
+    def codes(*options: str) -> set[str]:
+        printed = CliRunner().invoke(cli, ["verify", out, "--json", *options]).stdout
+        return {finding["code"] for finding in json.loads(printed)["findings"]}
+
+    assert codes() == {"images-unchecked"}  # what was remembered is gone
+    empty = {"image-unreadable"}  # the images are empty files
+    assert codes("--coco-root", str(moved)) == empty
+    monkeypatch.setenv("COCO_ROOT", str(moved))
+    assert codes() == empty
+
+
+def test_every_option_that_changes_the_result_is_recorded_and_takes_effect(
+    tiny_coco: Any, tmp_path: Path
+) -> None:
+    options = (
+        "--rasterizer",
+        "coco",
+        "--unannotated",
+        "normal",
+        "--crowd",
+        "exclude",
+        "--split",
+        "1",
+        "--split",
+        "0",
+    )
+    assert _run(tiny_coco, tmp_path / "out", *options, "--jobs", "2").exit_code == 0
+    found = read_dataset(tmp_path / "out")
+    assert found.options == BuildOptions("coco", "normal", "exclude", False)
+    assert sorted(found.splits) == ["0", "1"]
+    assert read_split(tmp_path / "out", 1).test[2].label == 0  # image 103 shows a crowd of elephants alone
+    assert len(read_split(tmp_path / "out", 0).test) == 4
+    assert len(read_split(tmp_path / "out", 0).train) == 3
