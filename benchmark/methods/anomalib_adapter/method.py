@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import random
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,13 @@ from benchmark.config import Preset, Recipe
 from benchmark.layers.weights import one_line
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, canonical
 from benchmark.methods.anomalib_adapter.training import quiet, train
-from benchmark.methods.anomalib_adapter.weights import DATA, encoders, keep_own_parts, load_own_parts
+from benchmark.methods.anomalib_adapter.weights import (
+    DATA,
+    encoders,
+    has_images,
+    keep_own_parts,
+    load_own_parts,
+)
 from benchmark.methods.base import Epochs, Method, SelfTrainedMethod
 from cocoad.errors import CocoadError, InputError
 
@@ -81,6 +88,7 @@ class AnomalibMethod(SelfTrainedMethod):
         self.options, self.size = options, input_size(self.model, self.backbone_name, image_size)
         self.weights = "random"
         self._build("random")
+        self.register_state_dict_post_hook(_without_aliases)  # type: ignore[no-untyped-call]
 
     @property
     def module(self) -> Any:
@@ -121,15 +129,15 @@ class AnomalibMethod(SelfTrainedMethod):
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maps and the model's own image scores, which need not be the maps' maxima."""
-        found = self.network(self.transform(images))
+        found = self.network(self.transform(images.contiguous()))
         if found.anomaly_map is None:
             raise InputError(f"{PREFIX}{self.model} gives no anomaly maps with these options")
-        maps = found.anomaly_map.reshape(len(images), 1, *found.anomaly_map.shape[-2:]).float()
+        maps = found.anomaly_map.reshape(-1, 1, *found.anomaly_map.shape[-2:]).float()
         if maps.shape[-2:] != images.shape[-2:]:
             maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
         maps = maps.squeeze(1)
         scores = found.pred_score
-        return maps, self.image_scores(maps) if scores is None else scores.reshape(len(images)).float()
+        return maps, self.image_scores(maps) if scores is None else scores.reshape(-1).float()
 
     def _build(self, weights: str) -> None:
         """Make the module and its network, the only part that is kept as weights."""
@@ -173,15 +181,18 @@ class AnomalibMethod(SelfTrainedMethod):
         if self.model in DATA:
             from anomalib.utils.path import resolve_dataset_root
 
-            implied[DATA[self.model]] = resolve_dataset_root(None, DATA[self.model].removesuffix("_dir"))
+            folder = resolve_dataset_root(None, DATA[self.model].removesuffix("_dir"))
+            if folder.is_dir() and not has_images(folder):
+                shutil.rmtree(folder)  # what a broken download left would pass for the whole
+            implied[DATA[self.model]] = folder
         return implied
 
     def _check_data(self) -> None:
         option = DATA.get(self.model)
         if option is None or (option not in self.options and self.weights == "imagenet"):
-            return
+            return  # downloaded when the model was built
         given = self.options.get(option)
-        if given is None or not any(Path(given).rglob("*.*")):
+        if given is None or not has_images(Path(given)):
             raise InputError(f"{PREFIX}{self.model} needs {self.known.needs}")
 
     @contextlib.contextmanager
@@ -204,7 +215,24 @@ class AnomalibMethod(SelfTrainedMethod):
             if isinstance(stored, Tensor) and stored.shape != buffer.shape:
                 owner, _, key = name.rpartition(".")
                 setattr(self.network.get_submodule(owner), key, buffer.new_empty(stored.shape))
+        for alias, name in _aliases(self.network).items():
+            if f"{prefix}network.{name}" in state_dict:
+                state_dict[f"{prefix}network.{alias}"] = state_dict[f"{prefix}network.{name}"]
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _aliases(network: nn.Module) -> dict[str, str]:
+    """Return the second and further names of each tensor that a network has twice, and its first one."""
+    first: dict[int, str] = {}
+    names = ((name, id(tensor)) for name, tensor in network.state_dict(keep_vars=True).items())
+    return {name: first[key] for name, key in names if first.setdefault(key, name) != name}
+
+
+def _without_aliases(method: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    """Leave one name to each tensor: a file of weights holds it once."""
+    assert isinstance(method, AnomalibMethod)
+    for alias in _aliases(method.network):
+        state.pop(f"{prefix}network.{alias}", None)
 
 
 _OWN_FILES = ("EfficientAd", "Dsr", "L2BT", "Csflow")  # models without a choice of backbone that take a file

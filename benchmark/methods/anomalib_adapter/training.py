@@ -93,7 +93,8 @@ def _datamodule(batches: Epochs, batch_size: int) -> Any:
             for images in batches:
                 normal = torch.zeros(len(images), dtype=torch.bool, device=images.device)
                 masks = torch.zeros((len(images), *images.shape[-2:]), dtype=torch.bool, device=images.device)
-                yield ImageBatch(image=images, gt_label=normal, gt_mask=masks)
+                # ours lie in memory as (B, H, W, 3), which not all models take
+                yield ImageBatch(image=images.contiguous(), gt_label=normal, gt_mask=masks)
 
     class DataModule(LightningDataModule):  # type: ignore[misc, unused-ignore]
         train_batch_size = batch_size

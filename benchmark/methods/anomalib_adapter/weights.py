@@ -18,6 +18,7 @@ from benchmark.layers.weights import one_line, pretrained_tensors, read_tensors
 from cocoad.errors import CocoadError, InputError, ResourceError
 
 OWN = {"EfficientAd": "teacher", "Dsr": "discrete_latent_model"}  # a part with weights of anomalib's own
+IMAGES = {".png", ".jpg", ".jpeg"}
 DATA = {"Draem": "dtd_dir", "EfficientAd": "imagenet_dir"}  # the option for a folder of other images
 
 
@@ -33,6 +34,7 @@ def encoders(weights: str, backbone: str | None) -> Iterator[None]:
     from anomalib.models.image.draem import lightning_model as draem
 
     create: Any = timm.create_model
+    fetch: Any = vars(draem)["download_and_extract"]
     vision = torchvision.models
 
     def create_with(name: str, *args: Any, pretrained: bool = False, **options: Any) -> nn.Module:
@@ -61,9 +63,25 @@ def encoders(weights: str, backbone: str | None) -> Iterator[None]:
         for owner, name in ((csflow, "efficientnet_b5"), (vision, backbone or "")):
             if callable(builder := getattr(owner, name, None)):
                 patches.enter_context(mock.patch.object(owner, name, with_weights(name, builder)))
-        if weights != "imagenet":
-            patches.enter_context(mock.patch.object(draem, "download_and_extract"))
+        download = _textures(fetch, wanted=weights == "imagenet")
+        patches.enter_context(mock.patch.object(draem, "download_and_extract", download))
         yield
+
+
+def _textures(download: Callable[..., None], wanted: bool) -> Callable[..., None]:
+    """Return DRAEM's fetching of its textures, for when it is built: only a training needs them."""
+
+    def fetch(*arguments: Any) -> None:
+        try:
+            if wanted:
+                download(*arguments)
+        except Exception as error:  # socket, archive and hash errors alike
+            raise ResourceError(
+                f"could not download Draem's textures ({one_line(error, 120)}): "
+                "give images that you have, as --set options.dtd_dir=FOLDER"
+            ) from None
+
+    return fetch
 
 
 def _filled(name: str, weights: str, build: Callable[..., nn.Module]) -> nn.Module:
@@ -118,12 +136,18 @@ def load_own_parts(name: str, module: Any, weights: str) -> None:
             raise ResourceError(
                 f"could not download what {name} needs ({one_line(error, 120)}): "
                 "give --weights PATH to a file you have, or --weights random"
+                + (f", and --set options.{DATA[name]}=FOLDER" if name in DATA else "")
             ) from None
     elif weights != "random":
         try:
             part.load_state_dict(read_tensors(Path(weights)))
         except RuntimeError as error:
             raise InputError(f"{weights}: no weights of {name}'s {OWN[name]}: {one_line(error)}") from None
+
+
+def has_images(folder: Path) -> bool:
+    """Say whether there is an image anywhere in a folder."""
+    return any(path.suffix.lower() in IMAGES for path in folder.rglob("*.*"))
 
 
 def keep_own_parts(name: str, module: Any) -> None:
