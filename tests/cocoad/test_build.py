@@ -331,7 +331,8 @@ def test_a_killed_build_leaves_nothing_that_looks_whole_and_the_next_one_cleans_
     tiny_coco.save()
     out, reached = tmp_path / "out", tmp_path / "reached"
     command = [sys.executable, "-c", KILLED, str(tiny_coco.root), str(out), str(reached), str(jobs)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  not so below a shell's "&"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=heard) as process:
         deadline = time.monotonic() + 30
         while not reached.exists() and time.monotonic() < deadline:
             time.sleep(0.02)

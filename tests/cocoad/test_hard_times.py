@@ -114,6 +114,11 @@ def test_annotations_that_may_not_be_read_are_named(coco: Path, tmp_path: Path) 
     assert_no_traceback(done, 2, "instances_val2017.json: Permission denied")
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to a test run in the background: ignoring Ctrl-C is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Annotations that take a second or so to build from."""
@@ -138,7 +143,8 @@ def test_a_command_that_is_stopped_leaves_nothing_whole_and_the_next_one_works(
 ) -> None:
     command = [COCOAD, "build", "--coco-root", large, "--allow-missing-images", "--jobs", str(jobs)]
     staging = tmp_path / ".coco-ad.building"
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    pipe = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": hear_interrupts}
+    with subprocess.Popen(command, cwd=tmp_path, **pipe) as process:
         deadline = time.monotonic() + 30
         while not list(staging.glob("masks/*/*.png")):
             assert process.poll() is None
