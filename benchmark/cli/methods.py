@@ -7,15 +7,18 @@ import click
 
 @click.command(name="methods")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def command(as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print them as a Markdown table.")
+def command(as_json: bool, as_markdown: bool) -> None:
     """List the methods that there are, with how they train and where they come from."""
-    from benchmark.methods.catalogue import catalogue, notes, table
+    from benchmark.methods.catalogue import catalogue, markdown, notes, table
     from cocoad.console import show
     from cocoad.files import json_bytes
 
     rows = catalogue()
     if as_json:
         click.echo(json_bytes([row._asdict() for row in rows]).decode(), nl=False)
+    elif as_markdown:
+        click.echo(markdown(rows))
     else:
         show(table(rows))
         for line in notes(rows):

@@ -71,6 +71,16 @@ def table(rows: Iterable[Row]) -> Table:
     return shown
 
 
+def markdown(rows: Iterable[Row]) -> str:
+    """Return the methods as a Markdown table; the page ``docs/reference/methods.md`` holds it."""
+    lines = ["| method | training | backbone | source | package | note |", "| --- " * 6 + "|"]
+    for row in rows:
+        package = "cocoad[anomalib]" if row.name.startswith(PREFIX) else row.package
+        cells = (f"`{row.name}`", row.training, row.backbone or "–", row.source, package, row.note)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def notes(rows: Iterable[Row]) -> list[str]:
     """Return a line for each method of which there is more to say than the table does."""
     return [f"{row.name}: {row.note}" for row in rows if row.note]

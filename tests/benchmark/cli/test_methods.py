@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -23,3 +24,11 @@ def test_the_table_names_them_too() -> None:
     printed = CliRunner().invoke(command, [], catch_exceptions=False).output
     assert "Learning Feature Inversion" in printed
     assert "mean-image" in printed
+
+
+def test_the_page_of_the_documentation_holds_the_table() -> None:
+    printed = CliRunner().invoke(command, ["--markdown"], catch_exceptions=False).output
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "methods.md").read_text("utf-8")
+    ours = [line for line in printed.splitlines() if "| cocoad |" in line or "| cocoad[anomalib] |" in line]
+    assert len(ours) > len(BUILT_IN)
+    assert [line for line in page.splitlines() if line.startswith("| `")] == ours
