@@ -20,6 +20,7 @@ from benchmark.methods.anomalib_adapter.training import train
 from benchmark.methods.registry import canonical, create, method_class
 from benchmark.outputs import read_scores
 from benchmark.record import read_record
+from benchmark.training.memory import memory_error
 from cocoad.errors import CocoadError, InputError, ResourceError
 
 SIZE = 64
@@ -229,7 +230,9 @@ def test_the_list_of_models_is_anomalibs() -> None:
 
     import anomalib.models
 
-    assert set(known.MODELS) == set(anomalib.models.__all__)
+    assert set(known.MODELS) <= set(anomalib.models.__all__)
+    if str(known.installed()).startswith("2.7."):  # later ones may have more
+        assert set(known.MODELS) == set(anomalib.models.__all__)
     for name, about in known.MODELS.items():
         if about.backbone:
             parameters = inspect.signature(getattr(anomalib.models, name)).parameters
@@ -285,3 +288,11 @@ def test_speed_is_not_measured_and_a_sweep_does_not_ask_for_it(tiles: Path, tmp_
     planned = CliRunner().invoke(bench, arguments, catch_exceptions=False, standalone_mode=False)
     assert "anomalib-Padim_tiles_seed-42" in planned.output
     assert "bench profile" not in planned.output
+
+
+@needs_anomalib
+def test_out_of_memory_promises_no_batch_size_that_nobody_tried() -> None:
+    method = create("anomalib:Stfpm", SIZE, "resnet18")
+    error = memory_error(torch.OutOfMemoryError("no room"), method, (8, 3, SIZE, SIZE))
+    assert isinstance(error, ResourceError)
+    assert str(error) == "out of memory with 8 images in a batch: give a smaller --batch-size"
