@@ -10,7 +10,6 @@ import contextlib
 import inspect
 import random
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -182,16 +181,17 @@ class AnomalibMethod(SelfTrainedMethod):
             from anomalib.utils.path import resolve_dataset_root
 
             folder = resolve_dataset_root(None, DATA[self.model].removesuffix("_dir"))
-            if folder.is_dir() and not has_images(folder):
-                shutil.rmtree(folder)  # what a broken download left would pass for the whole
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only if it is empty: what a broken download left would pass for the whole
             implied[DATA[self.model]] = folder
         return implied
 
     def _check_data(self) -> None:
         option = DATA.get(self.model)
-        if option is None or (option not in self.options and self.weights == "imagenet"):
-            return  # downloaded when the model was built
-        given = self.options.get(option)
+        if option is None:
+            return
+        downloaded = self._implied()[option] if self.weights == "imagenet" else None
+        given = self.options.get(option, downloaded)
         if given is None or not has_images(Path(given)):
             raise InputError(f"{PREFIX}{self.model} needs {self.known.needs}")
 
