@@ -14,7 +14,7 @@ demo: .venv/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh $(DEMO)
 
 test: .venv/.installed
-	$(BIN)/pytest -m 'not gpu and not performance'
+	$(BIN)/pytest -n auto --dist loadfile -m 'not gpu and not performance'
 
 check: .venv/.installed
 	$(BIN)/ruff check .
