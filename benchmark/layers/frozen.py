@@ -10,8 +10,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers.weights import one_line, pretrained_tensors
-from cocoad.errors import InputError, ResourceError
+from benchmark.layers.weights import check_loaded, not_downloaded, one_line, pretrained_tensors
+from cocoad.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -70,14 +70,8 @@ class FrozenEncoder(nn.Module):
             except Exception as error:  # hub, socket and shape errors alike
                 if overlay is not None:
                     raise InputError(f"{weights}: no weights of {self.name}: {one_line(error)}") from None
-                raise ResourceError(
-                    f"could not download the weights of {self.name} ({one_line(error, 120)}): "
-                    "give --weights PATH to a file you have, or --weights random"
-                ) from None
-        if missing := _not_loaded(loaded, untrained):
-            raise InputError(
-                f"{weights}: no weights of {self.name}: {len(missing)} tensors missing, {missing[0]} first"
-            )
+                raise not_downloaded(self.name, error) from None
+        check_loaded(loaded, untrained, f"{weights}: no weights of {self.name}")
         self.net.load_state_dict(loaded.state_dict())
 
     def _create(self, **options: Any) -> nn.Module:
@@ -106,21 +100,6 @@ class FrozenEncoder(nn.Module):
             self.register_buffer(key, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
         self.eval()
-
-
-def _not_loaded(loaded: nn.Module, untrained: nn.Module) -> list[str]:
-    """Return the names of weights that are still random, and of batch norms without statistics."""
-    fresh = dict(untrained.named_parameters())
-    names = [
-        name
-        for name, weight in loaded.named_parameters()
-        if weight.ndim >= 2 and torch.equal(weight, fresh[name])
-    ]
-    for name, module in loaded.named_modules():
-        mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
-        if mean is not None and variance is not None and not mean.any() and bool((variance == 1).all()):
-            names.append(f"{name}.running_mean")
-    return names
 
 
 @contextlib.contextmanager

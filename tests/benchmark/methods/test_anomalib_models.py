@@ -141,6 +141,9 @@ def test_a_file_of_weights_fills_the_encoder_and_another_networks_file_is_refuse
 
     file, wrong = tmp_path / "resnet18.safetensors", tmp_path / "resnet34.safetensors"
     tensors = timm.create_model("resnet18", pretrained=False).state_dict()
+    for key, tensor in tensors.items():
+        if key.endswith("running_mean"):
+            tensor.uniform_()  # a trained network has statistics
     save_file(tensors, file)
     save_file({"conv1.weight": torch.zeros(3, 3)}, wrong)
     method = create(f"anomalib:{name}", SIZE, "resnet18")
