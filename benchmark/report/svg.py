@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 340, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 40
+LETTER, LINE = 5.2, 11.0  # of labels, in the chart's units: the mean width of a letter, the height of a line
 SMALLEST_STEP = 0.8  # units of the drawing; points that are nearer to the last one are not drawn
 
 LARGEST = 1e100  # what is beyond, no method gave: it is left out, so that no sum overflows
@@ -104,29 +105,56 @@ def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> Markup
 
 
 def scatter(title: str, series: Sequence[Series], x: Axis, y: Axis) -> Markup:
-    """Return a chart of labelled points (the first point of every series)."""
+    """Return a chart of labelled points (the first point of every series); labels make way for one another."""
+    shown = [one for one in series if one.points and _drawable(one.points[0], x, y)]
+    places = [_at(one.points[0], x, y) for one in shown]
+    names = [one.label if len(one.label) <= 24 else one.label[:23] + "…" for one in shown]
     dots = []
-    for one in series:
-        shown = [_at(point, x, y) for point in one.points[:1] if _drawable(point, x, y)]
-        for across, down in shown:
-            right = across > WIDTH * 0.6
-            dots.append(
-                Markup(
-                    '<g class="dot k{0} s{1}"><title>{2}</title><circle cx="{3:.1f}" cy="{4:.1f}" r="5"/>'
-                    '<text x="{5:.1f}" y="{6:.1f}" text-anchor="{7}">{8}</text></g>'
-                ).format(
-                    one.style,
-                    one.style % 7,
-                    f"{one.label}: {one.points[0][0]:.4g}, {one.points[0][1]:.4g}",
-                    across,
-                    down,
-                    across + (-9 if right else 9),
-                    down + 4,
-                    "end" if right else "start",
-                    one.label if len(one.label) <= 24 else one.label[:23] + "…",
-                )
+    for one, name, (across, down), beside in zip(shown, names, places, _beside(places, names), strict=True):
+        right = across > WIDTH * 0.6
+        edge = across + (-9 if right else 9)
+        dots.append(
+            Markup(
+                '<g class="dot k{0} s{1}"><title>{2}</title><circle cx="{3:.1f}" cy="{4:.1f}" r="5"/>{5}'
+                '<text x="{6:.1f}" y="{7:.1f}" text-anchor="{8}">{9}</text></g>'
+            ).format(
+                one.style,
+                one.style % 7,
+                f"{one.label}: {one.points[0][0]:.4g}, {one.points[0][1]:.4g}",
+                across,
+                down,
+                _leader(across, down, edge, beside),
+                edge,
+                beside + 4,
+                "end" if right else "start",
+                name,
             )
+        )
     return _chart(title, Markup("").join(dots), x, y)
+
+
+def _beside(places: Sequence[tuple[float, float]], names: Sequence[str]) -> list[float]:
+    """Return where each label's middle lies, top to bottom: at its point's height or below a label in its way."""
+    heights = [0.0] * len(places)
+    taken: list[tuple[float, float, float]] = []  # from, to, height
+    for index in sorted(range(len(places)), key=lambda index: places[index][1]):
+        across, height = places[index]
+        length = LETTER * len(names[index]) + 9
+        start, end = (across - length, across) if across > WIDTH * 0.6 else (across, across + length)
+        for other_start, other_end, other in sorted(taken, key=lambda label: label[2]):
+            if start < other_end and other_start < end and abs(height - other) < LINE:
+                height = other + LINE
+        taken.append((start, end, height))
+        heights[index] = height
+    return heights
+
+
+def _leader(across: float, down: float, edge: float, beside: float) -> Markup:
+    """Return a line from a point to a label that had to move away from it."""
+    if beside - down < LINE / 2:
+        return Markup("")
+    line = Markup('<line class="leader" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
+    return line.format(across, down, edge, beside)
 
 
 def histogram(title: str, normal: Sequence[float], anomalous: Sequence[float], x: Axis) -> Markup:
