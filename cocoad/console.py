@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
 import sys
 import time
@@ -18,6 +19,20 @@ from cocoad.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RESOURCE, 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress
+
+
+@contextlib.contextmanager
+def hushed(*names: str) -> Iterator[None]:
+    """Let other packages' loggers of these names say nothing below an error while the block runs."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def run_cli(command: click.Command) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from benchmark.inference.trained import TrainedModel
 from benchmark.layers.weights import one_line
 from benchmark.methods.base import Method
+from cocoad.console import hushed
 from cocoad.errors import InputError, ResourceError
 from cocoad.files import open_atomic
 
@@ -92,14 +92,7 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's own progress and warnings off the terminal."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    silence = contextlib.redirect_stdout(io.StringIO())
+    with hushed("torch.onnx", "onnxscript"), warnings.catch_warnings(), silence:
+        warnings.simplefilter("ignore")
+        yield

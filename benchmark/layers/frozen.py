@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.layers.weights import check_loaded, not_downloaded, one_line, pretrained_tensors
+from cocoad.console import hushed
 from cocoad.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -61,7 +59,7 @@ class FrozenEncoder(nn.Module):
             return
         overlay = None if weights == "imagenet" else {"state_dict": pretrained_tensors(self.name, weights)}
         # Both networks start from the same random weights: what is still equal afterwards was not loaded.
-        with torch.random.fork_rng(devices=[]), _quiet_hub():
+        with torch.random.fork_rng(devices=[]), hushed("huggingface_hub", "timm"):  # retries, layers left out
             torch.manual_seed(0)
             untrained = self._create(pretrained=False)
             torch.manual_seed(0)
@@ -100,17 +98,3 @@ class FrozenEncoder(nn.Module):
             self.register_buffer(key, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
         self.eval()
-
-
-@contextlib.contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """Keep the hub's client from telling each of its retries on stderr, and timm which layers it left out."""
-    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

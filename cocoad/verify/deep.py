@@ -19,10 +19,9 @@ from cocoad.verify.checks import Advance
 from cocoad.verify.findings import Findings
 from cocoad.verify.views import DatasetView, SampleView, SplitView
 
-BORDER_SHARE = (
-    0.05  # of the border's pixels: up to 0.021 measured between OpenCV 4.10 and 4.11, 0.078 and more
-)
-# between the two rasterisers
+# Of the border's pixels: up to 0.021 was measured between OpenCV 4.10 and 4.11, 0.078 and more between the two
+# rasterisers.
+BORDER_SHARE = 0.05
 
 
 def check_against_annotations(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from benchmark.config import Recipe
 from benchmark.methods.base import Epochs
+from cocoad.console import hushed
 from cocoad.errors import CocoadError
 
 CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
@@ -126,15 +126,8 @@ def quiet() -> Iterator[None]:
     """Keep anomalib, Lightning, timm and the hub's client from talking: the bench tells how it goes on."""
     import tqdm
 
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    levels = [logger.level for logger in loggers]
     no_bar = functools.partialmethod(tqdm.tqdm.__init__, disable=True)
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), mock.patch.object(tqdm.tqdm, "__init__", no_bar):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    silence = mock.patch.object(tqdm.tqdm, "__init__", no_bar)
+    with hushed(*LOGGERS), warnings.catch_warnings(), silence:
+        warnings.simplefilter("ignore")
+        yield
