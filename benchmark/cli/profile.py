@@ -23,6 +23,7 @@ import click
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
 @click.option("--compile", "compile_", is_flag=True, default=None, help="Compile the training step.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As of `bench run`.")
+@click.option("--breakdown", is_flag=True, help="Say where a training step's time goes, too.")
 @click.option(
     "--cache", type=click.Path(path_type=Path, file_okay=False), help="Where figures are remembered."
 )
@@ -32,18 +33,30 @@ def command(
     seconds: float,
     compile_: bool | None,
     settings: tuple[str, ...],
+    breakdown: bool,
     **options: Any,
 ) -> None:
     """Measure training and scoring on synthetic pixels; say how long the four splits would take."""
-    from benchmark.training.processes import supported_precision
-    from benchmark.training.profile import measure, remember, table
+    from dataclasses import replace
+
+    from benchmark.training.breakdown import breakdown_table
+    from benchmark.training.profile import measured, parts_of_a_step, remember, table, telling_precisions
     from benchmark.training.request import configs
     from benchmark.training.runner import resolved
     from cocoad.console import show
 
     (config,) = configs({**options, "compile": compile_}, settings=settings)
     config = resolved(config)
-    wanted = precisions or sorted({"32-true", supported_precision("bf16-mixed", config.device)})
-    speeds = list(measure(config, batch_sizes or (config.recipe.batch_size,), wanted, seconds))
+    recipes = [
+        replace(config.recipe, precision=precision, batch_size=size)
+        for precision in precisions or telling_precisions(config)
+        for size in batch_sizes or (config.recipe.batch_size,)
+    ]
+    speeds = [measured(replace(config, recipe=recipe), seconds) for recipe in recipes]
     remember(config, speeds)
     show(table(config, speeds))
+    if breakdown:
+        for recipe, speed in zip(recipes, speeds, strict=True):
+            if speed.train_images_per_s is not None:
+                found = parts_of_a_step(replace(config, recipe=recipe))
+                show(breakdown_table(f"{recipe.precision}, batch {recipe.batch_size}", found))

@@ -78,11 +78,13 @@ class GradientMethod(Method):
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         rate, decay = recipe.scaled_learning_rate, recipe.weight_decay
         betas = (float(recipe.betas[0]), float(recipe.betas[1]))
+        # One pass over memory instead of a dozen; but with scaled gradients it would unscale them after the clipping.
+        fused = recipe.precision != "16-mixed"
         if recipe.optimizer == "adam":
-            return torch.optim.Adam(parameters, rate, betas=betas, weight_decay=decay)
+            return torch.optim.Adam(parameters, rate, betas=betas, weight_decay=decay, fused=fused)
         if recipe.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=decay)
-        return torch.optim.SGD(parameters, rate, weight_decay=decay)
+            return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=decay, fused=fused)
+        return torch.optim.SGD(parameters, rate, weight_decay=decay, fused=fused)
 
 
 class OnePassMethod(Method):

@@ -77,8 +77,8 @@ class Evaluator:
             maps: anomaly maps (B, H, W), larger = more anomalous; NumPy or torch of any float dtype, on any
                 device. H and W may differ between batches.
             masks: (B, H, W), bool or 0 and 1.
-            labels: (B,), the dataset's own image labels, 0 normal, 1 anomalous; default: any pixel of the
-            mask. image_scores: (B,), default: the map's maximum.
+            labels: (B,), the dataset's own image labels, 0 normal, 1 anomalous; default: any mask pixel.
+            image_scores: (B,), default: the map's maximum.
             classes: B names; metrics are computed per class and averaged. Default: one class, named "".
             groups: B sequences of names such as ("category:person", "size:small"). A group is scored on its
                 anomalous images against **all** normal images of the class; names on normal images do

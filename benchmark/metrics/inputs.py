@@ -27,14 +27,17 @@ class Batch:
     classes: Sequence[str]
     groups: Sequence[tuple[str, ...]]
 
-    def take(self, image: int, indices: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
-        """Return the scores of one image's pixels at flat ``indices``."""
-        row = self.scores[image]
-        if isinstance(row, np.ndarray):
-            return row[indices]
-        torch = sys.modules["torch"]
-        taken: npt.NDArray[Any] = row[torch.from_numpy(indices).to(row.device)].cpu().numpy()
-        return taken
+    def take(self, places: Sequence[npt.NDArray[np.intp]]) -> list[npt.NDArray[Any]]:
+        """Return, for each image, the scores of its pixels at the flat indices given for it.
+
+        From a GPU they come in one piece: each transfer makes it wait.
+        """
+        if isinstance(self.scores, np.ndarray):
+            return [row[where] for row, where in zip(self.scores, places, strict=True)]
+        torch, pixels = sys.modules["torch"], self.scores.shape[1]
+        flat = np.concatenate([where + image * pixels for image, where in enumerate(places)])
+        taken = self.scores.reshape(-1)[torch.from_numpy(flat).to(self.scores.device)].cpu().numpy()
+        return np.split(taken, np.cumsum([where.size for where in places])[:-1])
 
     def on_cpu(self, image: int) -> npt.NDArray[Any]:
         """Return all scores of one image as a NumPy array (H·W,)."""

@@ -73,16 +73,15 @@ class PixelStore:
 
     def _bin(self, batch: Batch, found: Sequence[Regions], cells: Sequence[tuple[Cell, ...]]) -> None:
         """Count all pixels of each cell as normal, then move the anomalous ones, which are few."""
-        taken = [batch.take(image, where) if where.size else None for image, (where, *_) in enumerate(found)]
+        taken = batch.take([where for where, *_ in found])
         for cell, images in _by_cell(cells).items():
             histogram = self.bins.setdefault(cell, Histogram(self.bits))
             rows = batch.scores if len(images) == len(cells) else batch.scores[images]
             for scores in _chunks(rows.reshape(-1)):
                 histogram.add(NORMAL, *count_bins(scores, self.bits))
             for image in images:
-                chosen = taken[image]
-                if chosen is not None:
-                    _move_to_anomalous(histogram, chosen, found[image][1])
+                if taken[image].size:
+                    _move_to_anomalous(histogram, taken[image], found[image][1])
         self._fit()
 
     def merge(self, other: PixelStore) -> None:

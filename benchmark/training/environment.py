@@ -15,10 +15,11 @@ from cocoad import __version__
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
 OPTIONAL = ("anomalib", "lightning")  # recorded where they are installed: they train some of the methods
+CPU_INFO, DRIVER_VERSION = Path("/proc/cpuinfo"), Path("/sys/module/nvidia/version")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return the tool's and packages' versions, the machine, the device and the git commit."""
+    """Return the tool's and packages' versions, the machine, the device, its driver and the git commit."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "cocoad": __version__,
@@ -26,8 +27,11 @@ def environment(device: torch.device) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES}
         | {name: found for name in OPTIONAL if (found := _version(name))},
         "platform": platform.platform(),
+        "cpu": _cpu(),
         "device": device.type,
         "gpu": gpu,
+        "cuda": torch.version.cuda if gpu else None,
+        "driver": _text(DRIVER_VERSION) if gpu else None,
         "threads": torch.get_num_threads(),
         "commit": _commit(),
     }
@@ -36,6 +40,23 @@ def environment(device: torch.device) -> dict[str, Any]:
 def peak_memory_bytes() -> int:
     """Return the most memory this process has held, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _cpu() -> str:
+    """Return the processor's name as Linux gives it, or its architecture."""
+    names = (
+        line.partition(":")[2].strip()
+        for line in (_text(CPU_INFO) or "").splitlines()
+        if "model name" in line
+    )
+    return next(names, "") or platform.machine()
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
 
 
 def _version(package: str) -> str | None:

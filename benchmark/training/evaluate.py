@@ -94,7 +94,7 @@ def evaluate(
             raise CocoadError(f"the method gave a map that is not finite, near {chosen[0].id}")
         evaluator.update(
             maps,
-            masks if device.type == "cpu" else torch.from_numpy(masks).to(device),
+            masks,
             labels=np.array([sample.label for sample in chosen]),
             image_scores=image_scores,
             classes=[sample.class_name for sample in chosen],

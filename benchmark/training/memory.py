@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +22,7 @@ def memory_error(error: BaseException, method: Method, shape: Sequence[int]) -> 
     """Return what to raise for an ``error`` in a step on images of ``shape`` (B, 3, S, S): itself, or a clear one."""
     if not is_out_of_memory(error):
         return error
+    traceback.clear_frames(error.__traceback__)  # they hold what the step has allocated so far
     batch = shape[0]
     if isinstance(method, SelfTrainedMethod):  # how much its training takes is known to it alone
         return ResourceError(f"out of memory with {batch} images in a batch: give a smaller --batch-size")

@@ -1,4 +1,4 @@
-"""One process or many: devices, precision and what passes between processes."""
+"""One process or many: devices, precision, determinism and what passes between processes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def supported_precision(precision: Precision, device: str) -> Precision:
     abilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     native = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
     return "bf16-mixed" if precision == "bf16-mixed" and native else "32-true"
+
+
+def set_determinism(config: RunConfig) -> None:
+    """Have torch compute the same bits every time, or, on a GPU, whatever is fastest.
+
+    Where an operation has no deterministic form on a GPU, torch warns and goes on.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else its products may differ
+    torch.use_deterministic_algorithms(config.deterministic, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.deterministic = config.deterministic
+    torch.backends.cudnn.benchmark = not config.deterministic
 
 
 def is_first() -> bool:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+import numpy as np
 import torch
-from lightning_fabric import Fabric
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config import Precision, RunConfig
 from benchmark.datasets.cache import cache_home
-from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
+from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
 from benchmark.methods.registry import create, method_class
+from benchmark.metrics import Evaluator
+from benchmark.training.breakdown import Part, breakdown
 from benchmark.training.memory import is_out_of_memory
-from benchmark.training.processes import launched
+from benchmark.training.processes import launched, set_determinism, supported_precision
 from benchmark.training.step import gradient_step
 from cocoad.errors import InputError
 from cocoad.files import json_bytes, write_atomic
@@ -29,14 +35,19 @@ SPEEDS_FILE = "speeds.json"
 WARM_UP = 2  # steps
 
 
-class Speed(NamedTuple):
-    """Images per second, None where memory did not suffice; and the most GPU memory, None on a CPU."""
+@dataclass(frozen=True)
+class Speed:
+    """How fast a method is; what memory did not suffice for is None."""
 
     batch_size: int
-    precision: str  # of training; scoring is in float32
-    train_images_per_s: float | None
-    test_images_per_s: float | None
-    gpu_memory_bytes: int | None
+    precision: Precision  # of training; scoring is in float32
+    train_images_per_s: float | None = None
+    test_images_per_s: float | None = None  # network, maps and metrics; masks at hand
+    gpu_memory_bytes: int | None = None  # the most in training; None on a CPU
+    train_tflops: float | None = (
+        None  # 1e12 floating-point operations of convolutions and products per second
+    )
+    convolution_tflops: float | None = None  # the same of nothing but a large convolution
 
     def hours(self, epochs: int) -> float | None:
         """Return the hours that the four official splits of COCO-AD would take: training and scoring."""
@@ -47,55 +58,119 @@ class Speed(NamedTuple):
         return (train + sum(c.test_normal + c.test_anomalous for c in counts) / self.test_images_per_s) / 3600
 
 
-def measure(
-    config: RunConfig, batch_sizes: Iterable[int], precisions: Sequence[Precision], seconds: float = 5.0
-) -> Iterator[Speed]:
-    """Yield the speed for each precision and batch size, each measured for ``seconds`` after a warm-up."""
-    for precision in precisions:
-        recipe = dataclasses.replace(config.recipe, precision=precision)
-        for batch_size in batch_sizes:
-            yield _measured(dataclasses.replace(config, recipe=recipe), batch_size, seconds)
+def telling_precisions(config: RunConfig) -> list[Precision]:
+    """Return the precisions worth comparing: float32, and bf16 where a training would use it natively."""
+    if not issubclass(method_class(config.method), GradientMethod):
+        return ["32-true"]
+    return sorted({"32-true", supported_precision("bf16-mixed", config.device)})
 
 
-def _measured(config: RunConfig, batch_size: int, seconds: float) -> Speed:
-    fabric = launched(config)
-    device = fabric.device
-    torch.manual_seed(config.seed)
-    method = create(config.method, config.image_size, config.backbone, **config.method_options).to(device)
-    if isinstance(method, SelfTrainedMethod):
-        raise InputError(f"{config.method} trains itself: it has no step to measure; time a bench run of it")
-    shape = (batch_size, 3, config.image_size, config.image_size)
-    images = torch.randint(0, 256, shape, dtype=torch.uint8).to(device)
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-    precision = config.recipe.precision
+def measured(config: RunConfig, seconds: float = 5.0) -> Speed:
+    """Return how fast the method of ``config`` is, at its batch size and precision, on synthetic pixels.
+
+    Args:
+        config: of a run; its data is not looked at.
+        seconds: how long each figure is measured, after a warm-up.
+
+    Raises:
+        InputError: the method trains itself.
+    """
+    recipe = config.recipe
     try:
-        train = batch_size / _seconds(_training(method, images, config, fabric), seconds, device)
-        memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-        method.eval()
-        if isinstance(method, OnePassMethod):
-            method.fit_end(torch.Generator().manual_seed(config.seed))
-        with torch.inference_mode():
-            test = batch_size / _seconds(lambda: method.anomaly_maps(images.float() / 255), seconds, device)
+        case = _Case(config)
+        if case.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(case.device)
+        flops = case.flops_per_image()
+        train = recipe.batch_size / _seconds(case.training(), seconds, case.device)
+        memory = torch.cuda.max_memory_allocated(case.device) if case.device.type == "cuda" else None
+        test = recipe.batch_size / _seconds(case.scoring(), seconds, case.device)
+        convolution = _convolution_tflops(case.device, recipe.precision, seconds)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return Speed(batch_size, precision, None, None, None)
-    return Speed(batch_size, precision, train, test, memory)
+        return Speed(recipe.batch_size, recipe.precision)
+    return Speed(recipe.batch_size, recipe.precision, train, test, memory, train * flops / 1e12, convolution)
 
 
-def _training(
-    method: Method, images: torch.Tensor, config: RunConfig, fabric: Fabric
-) -> Callable[[], object]:
-    if isinstance(method, OnePassMethod):
-        method.eval()
-        return torch.no_grad()(lambda: method.fit_batch(images.float() / 255))
-    gradient = cast(GradientMethod, method).train()
-    if config.compile:
-        gradient.compile()
-    model, optimizer = fabric.setup(gradient, gradient.optimizer(config.recipe))
-    return lambda: gradient_step(fabric, model, optimizer, images, config.recipe.gradient_clip_norm)
+def parts_of_a_step(config: RunConfig) -> list[Part]:
+    """Return where the time of a training step of ``config`` goes; arguments and errors as :func:`measured`."""
+    case = _Case(config)
+    step = case.training()
+    for _ in range(WARM_UP):
+        step()
+    return breakdown(step, case.device)
+
+
+class _Case:
+    """A method on its device with a batch of random pixels, and what is to be timed."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config, self.fabric = config, launched(config)
+        self.device = self.fabric.device
+        set_determinism(config)
+        torch.manual_seed(config.seed)
+        method = create(config.method, config.image_size, config.backbone, **config.method_options)
+        if isinstance(method, SelfTrainedMethod):
+            raise InputError(
+                f"{config.method} trains itself: it has no step to measure; time a bench run of it"
+            )
+        self.method = method.to(self.device)
+        shape = (config.recipe.batch_size, 3, config.image_size, config.image_size)
+        self.images = torch.randint(0, 256, shape, dtype=torch.uint8).to(self.device)
+
+    def training(self) -> Callable[[], object]:
+        """Return the training step."""
+        if isinstance(self.method, OnePassMethod):
+            self.method.eval()
+            return torch.no_grad()(self._fit_batch)
+        method = cast(GradientMethod, self.method).train()
+        if self.config.compile:
+            method.compile()
+        model, optimizer = self.fabric.setup(method, method.optimizer(self.config.recipe))
+        norm = self.config.recipe.gradient_clip_norm
+        return lambda: gradient_step(self.fabric, model, optimizer, self.images, norm)
+
+    def scoring(self) -> Callable[[], object]:
+        """Return the scoring of a batch; training comes first."""
+        method, evaluator = self.method.eval(), Evaluator()
+        if isinstance(method, OnePassMethod):
+            method.fit_end(torch.Generator().manual_seed(self.config.seed))
+        side = self.config.image_size
+        masks = np.zeros((len(self.images), side, side), bool)
+        masks[::2, side // 4 : side // 2, side // 4 : side // 2] = True
+
+        @torch.inference_mode()
+        def score() -> None:
+            maps, scores = method.predict(self.images.float() / 255)
+            evaluator.update(maps, masks, image_scores=scores)
+
+        return score
+
+    def flops_per_image(self) -> float:
+        """Return the floating-point operations of a training step, by image: convolutions and products."""
+        images = self.images[:1].float() / 255
+        with FlopCounterMode(display=False) as counter:
+            if isinstance(self.method, OnePassMethod):
+                torch.no_grad()(self.method.eval().fit_batch)(images)
+            else:
+                cast(GradientMethod, self.method.eval()).loss(images).backward()  # type: ignore[no-untyped-call]
+                self.method.zero_grad()
+        return float(counter.get_total_flops())
+
+    def _fit_batch(self) -> None:
+        cast(OnePassMethod, self.method).fit_batch(self.images.float() / 255)
+
+
+def _convolution_tflops(device: torch.device, precision: Precision, seconds: float) -> float:
+    """Return how many 1e12 floating-point operations per second a large 3 x 3 convolution does."""
+    batch, channels, side = (64, 512, 32) if device.type == "cuda" else (4, 256, 32)
+    dtype = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
+    layout = torch.channels_last
+    x = torch.randn(batch, channels, side, side, device=device, dtype=dtype).to(memory_format=layout)
+    weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype).to(memory_format=layout)
+    flops = 2 * 9 * batch * channels**2 * side**2
+    return flops / _seconds(lambda: F.conv2d(x, weight, padding=1), min(seconds, 1.0), device) / 1e12
 
 
 def _seconds(step: Callable[[], object], budget_s: float, device: torch.device) -> float:
@@ -119,14 +194,17 @@ def remember(config: RunConfig, speeds: Sequence[Speed]) -> None:
     """Keep measured speeds for :func:`known_speed`, beside the pixel caches."""
     path = cache_home(config.cache) / SPEEDS_FILE
     known = _remembered(config)
-    known |= {_key(config, speed.precision, speed.batch_size): speed._asdict() for speed in speeds}
+    known |= {_key(config, speed.precision, speed.batch_size): dataclasses.asdict(speed) for speed in speeds}
     write_atomic(path, json_bytes(known))
 
 
 def known_speed(config: RunConfig) -> Speed | None:
     """Return the speed that was measured for this method, backbone, size, device, precision and batch size."""
     found = _remembered(config).get(_key(config, config.recipe.precision, config.recipe.batch_size))
-    return Speed(**found) if isinstance(found, dict) else None
+    try:
+        return None if found is None else msgspec.convert(found, Speed)
+    except msgspec.ValidationError:
+        return None
 
 
 def _remembered(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -149,13 +227,36 @@ def table(config: RunConfig, speeds: Iterable[Speed]) -> Table:
     from rich.table import Table
 
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    on_gpu = config.device == "cuda"
     epochs = 1 if issubclass(method_class(config.method), OnePassMethod) else config.recipe.epochs
-    headings = ("precision", "batch", "training, images/s", "scoring, images/s", "GPU memory, GiB")
-    for heading in (*headings, f"four splits, {epochs} epoch{'s' if epochs > 1 else ''}, hours"):
-        shown.add_column(heading, justify="left" if heading == "precision" else "right")
+    for heading, justify in (
+        ("precision", "left"),
+        ("batch", "right"),
+        ("training, images/s", "right"),
+        ("TFLOP/s", "right"),
+        ("of a convolution's", "right"),
+        ("scoring, images/s", "right"),
+        *([("GPU memory, GiB", "right")] if on_gpu else []),
+        (f"four splits, {epochs} epoch{'s' if epochs > 1 else ''}, hours", "right"),
+    ):
+        shown.add_column(heading, justify=cast(Any, justify))
     for speed in speeds:
         memory = None if speed.gpu_memory_bytes is None else speed.gpu_memory_bytes / 2**30
-        figures = (speed.train_images_per_s, speed.test_images_per_s, memory, speed.hours(epochs))
-        cells = ["–" if figure is None else f"{figure:,.1f}" for figure in figures]
-        shown.add_row(speed.precision, str(speed.batch_size), *cells)
+        share = None
+        if speed.train_tflops is not None and speed.convolution_tflops:
+            share = 100 * speed.train_tflops / speed.convolution_tflops
+        shown.add_row(
+            speed.precision,
+            str(speed.batch_size),
+            _cell(speed.train_images_per_s, ",.1f"),
+            _cell(speed.train_tflops, ",.3g"),
+            _cell(share, ".0f", " %"),
+            _cell(speed.test_images_per_s, ",.1f"),
+            *([_cell(memory, ",.1f")] if on_gpu else []),
+            _cell(speed.hours(epochs), ",.1f"),
+        )
     return shown
+
+
+def _cell(figure: float | None, style: str, unit: str = "") -> str:
+    return "–" if figure is None else f"{figure:{style}}{unit}"

@@ -31,7 +31,7 @@ from benchmark.training.data import RunPixels
 from benchmark.training.environment import peak_memory_bytes
 from benchmark.training.evaluate import Scored, evaluate
 from benchmark.training.fit import Fitted, fit
-from benchmark.training.processes import barrier, launched, supported_precision
+from benchmark.training.processes import barrier, launched, set_determinism, supported_precision
 from benchmark.training.recording import record_of
 from benchmark.training.reporter import Reporter
 from benchmark.training.weights import load_checkpoint, save_weights
@@ -140,7 +140,8 @@ def _train_and_score(
     reporter: Reporter,
 ) -> None:
     device, first = fabric.device, fabric.global_rank == 0
-    _set_determinism(config)
+    set_determinism(config)
+    torch.manual_seed(config.seed)
     method = _method(config, dataset, device)
     pixels = RunPixels(config, dataset, reporter.warn, reporter.on_images)
     fitted = None
@@ -171,13 +172,6 @@ def _train_and_score(
     cost = _cost(fitted, seconds, len(dataset.test), device)
     write_record(directory, record_of(config, dataset, method, evaluation, cost, device))
     delete_checkpoints(directory)
-
-
-def _set_determinism(config: RunConfig) -> None:
-    """Have torch give the same bits for the same seed, at some cost in speed on a GPU."""
-    torch.backends.cudnn.deterministic = config.deterministic
-    torch.backends.cudnn.benchmark = not config.deterministic
-    torch.manual_seed(config.seed)
 
 
 def _method(config: RunConfig, dataset: AnomalyDataset, device: torch.device) -> Method:

@@ -83,8 +83,6 @@ def blur(x: Tensor) -> Tensor:
 def upsample_twice(x: Tensor) -> Tensor:
     """Put zeros between the pixels and blur: (B, C, H, W) -> (B, C, 2H, 2W).
 
-    That is bilinear upsampling with zeros beyond the edges; so a 1 x 1 convolution may precede it at low
-    resolution.
+    No weight but the blur's is involved, so a 1 x 1 convolution may precede it at low resolution.
     """
-    padded = F.interpolate(F.pad(x, (1, 1, 1, 1)), scale_factor=2, mode="bilinear", align_corners=False)
-    return padded[:, :, 2:-2, 2:-2]
+    return F.conv_transpose2d(x, blur_kernel(x.shape[1], x), stride=2, padding=1, groups=x.shape[1])

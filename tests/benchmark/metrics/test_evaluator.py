@@ -6,12 +6,15 @@ import io
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmark.metrics import AGGREGATES, Evaluator, UndefinedMetricWarning, evaluate
+from benchmark.metrics.inputs import checked_batch
+from benchmark.metrics.store import PixelStore
 from cocoad.errors import InputError
 
 RNG = np.random.default_rng(3)
@@ -163,9 +166,26 @@ def test_tensors_on_the_gpu_score_like_arrays(mode: str) -> None:
         pytest.skip("no CUDA device")
     signed = MAPS - 0.5
     evaluator, reference = Evaluator(), Evaluator()
-    evaluator.update(torch.from_numpy(signed).cuda(), torch.from_numpy(MASKS).cuda(), groups=GROUPS)
-    reference.update(signed, MASKS, groups=GROUPS)
+    for _ in range(2):
+        evaluator.update(torch.from_numpy(signed).cuda(), torch.from_numpy(MASKS).cuda(), groups=GROUPS)
+        reference.update(signed, MASKS, groups=GROUPS)
     assert evaluator.compute() == reference.compute()
+
+
+def test_scores_that_stay_tensors_as_on_a_gpu_are_counted_like_arrays(mode: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = PixelStore(), PixelStore()
+    batch = checked_batch(
+        MAPS - np.float32(0.5), MASKS, classes=["a", "b", "a", "a", "b", "b"], groups=GROUPS
+    )
+    for _ in range(2):  # the first batch is kept, and spilled into the bins where these are to be used
+        ours.add(replace(batch, scores=torch.from_numpy(batch.scores)))
+        theirs.add(batch)
+    cells = [cell for owners, _ in theirs.kept or () for cell in owners] or list(theirs.bins)
+    for cell in cells:
+        one, other = (store.counts([cell], 3, -0.5, 1.0) for store in (ours, theirs))
+        for name in ("low", "high", "normal", "anomalous", "overlap"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_counting_bins_of_a_tensor_equals_counting_those_of_the_array() -> None:
