@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,25 @@ def test_out_of_memory_names_the_batch_that_would_fit(
     with pytest.raises(
         ResourceError, match=f"out of memory on cpu with 4 images in a process's batch: {advice}"
     ):
+        run(config(), tmp_path)
+
+
+def test_what_the_failed_step_allocated_is_free_while_a_batch_that_fits_is_sought(
+    config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, allocated = tiny.loss, []  # type: ignore[attr-defined]
+
+    def loss(self: object, images: torch.Tensor) -> torch.Tensor:
+        if any(tensor() is not None for tensor in allocated):
+            raise torch.OutOfMemoryError("CUDA out of memory: the failed step still has it all")
+        large = images.repeat(8, 1, 1, 1)
+        allocated.append(weakref.ref(large))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(self, images)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(tiny, "loss", loss)
+    with pytest.raises(ResourceError, match="give --batch-size 2, which fits"):
         run(config(), tmp_path)
 
 
