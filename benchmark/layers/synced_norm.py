@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
@@ -33,9 +34,23 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         return normalised.to(x.dtype)
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over the processes. Each of them uses it, so each one's gradient counts for all."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor) -> Tensor:
+        total = part.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.forward(ctx, *gradients)
+
+
 def _mean(part: Tensor) -> Tensor:
     """Return the mean over the processes; the gradient flows back to all of them."""
-    total: Tensor = all_reduce(part)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(part)
     return total / dist.get_world_size()
 
 
