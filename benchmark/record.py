@@ -24,6 +24,7 @@ CURVES_FILE = "curves.json"  # roc, pr, pro, f1_iou: down-sampled to at most 1,0
 PREVIEWS_FILE = "previews.npz"  # maps and masks (N, 64, 64) in the order of scores.csv: benchmark/outputs.py
 TRAIN_LOG_FILE = "train_log.csv"  # epoch, step, loss, learning_rate, images_per_s, data_wait_s, seconds
 MAPS_DIR = "maps"
+TENSORBOARD_DIR = "tensorboard"
 
 Metrics = dict[str, float | None]
 ByProtocol = dict[str, Metrics]  # "ader" and "exact"
@@ -41,7 +42,7 @@ class MethodInfo(msgspec.Struct, frozen=True):
     options: dict[str, Any] = {}
 
 
-class DatasetInfo(msgspec.Struct, frozen=True):
+class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which data: ``hash`` identifies samples and masks; counts are images."""
 
     name: str  # coco-ad, or the folder's name
@@ -53,6 +54,7 @@ class DatasetInfo(msgspec.Struct, frozen=True):
     train_normal: int
     test_normal: int
     test_anomalous: int
+    unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -122,7 +124,7 @@ def read_record(directory: Path) -> Record:
         raise InputError(f"{directory} holds no finished run (no {RESULT_FILE})")
     try:
         record = msgspec.json.decode(path.read_bytes(), type=Record)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a run record: {error}") from None
     if record.format_version != FORMAT_VERSION:
         raise InputError(f"{path}: record version {record.format_version}, this bench reads {FORMAT_VERSION}")
@@ -140,5 +142,5 @@ def read_status(directory: Path) -> Status | None:
     """Read ``directory/status.json``; None when there is none or it cannot be read."""
     try:
         return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=Status)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return None

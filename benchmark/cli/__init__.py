@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 from cocoad import __version__
 from cocoad.console import run_cli
+from cocoad.errors import ResourceError
 
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
     "run": "Train and score a method on a dataset.",
@@ -36,6 +38,16 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"benchmark.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RuntimeError as error:
+            from benchmark.training.memory import is_out_of_memory
+
+            if is_out_of_memory(error):
+                raise ResourceError("out of memory: give a smaller --image-size or --batch-size") from None
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

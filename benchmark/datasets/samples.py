@@ -31,6 +31,7 @@ class AnomalyDataset:
     hash: str  # hex SHA-256 that changes whenever a sample or a mask does
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
+    unofficial: tuple[str, ...] = ()  # options of the build that make it another benchmark: rasterizer=coco
 
     @property
     def classes(self) -> tuple[str, ...]:

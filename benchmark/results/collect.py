@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from benchmark.lock import is_held
 from benchmark.record import RESULT_FILE, STATUS_FILE, Record, read_record, read_status
 from cocoad.errors import InputError
 
@@ -78,11 +79,11 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Rejected], list[Pa
 
 
 def run_state(directory: Path) -> RunState:
-    """Say how far the run in ``directory`` is; a running one whose process is gone was interrupted."""
+    """Say how far the run in ``directory`` is; a running one that no process holds was interrupted."""
     status = read_status(directory)
     at = f"at epoch {status.epoch} of {status.epochs}" if status and status.epochs else ""
     if status and status.state == "running":
-        if status.pid is not None and _alive(status.pid):
+        if is_held(directory):
             return RunState(directory, "running", f"{at} (process {status.pid})".strip())
         return RunState(directory, "interrupted", at or "before its first epoch")
     if status and status.state == "failed":
@@ -92,15 +93,3 @@ def run_state(directory: Path) -> RunState:
     except InputError as error:
         return RunState(directory, "invalid", str(error))
     return RunState(directory, "finished", record.finished_at[:16].replace("T", " "), record)
-
-
-def _alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):  # somebody else's process; a number no process can have
-        return pid < 2**31
-    return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.results.entries import Entry, entries_of
 from benchmark.results.names import COLUMNS
-from benchmark.results.table import DATASET, OWN, VARIANT
+from benchmark.results.table import COUNTS, DATASET, OWN, VARIANT
 from cocoad.errors import InputError
 from cocoad.partition import SPLITS, partition
 
@@ -122,10 +122,8 @@ def _published_beside(block: _Block, published: pd.DataFrame) -> tuple[pd.DataFr
     same = published[published["dataset"].map(_normalised) == _normalised(block.name)]
     if same.empty:
         return same, []
-    if _normalised(block.name) == COCO_AD and not _official(block.rows):
-        return same.iloc[:0], [
-            "published rows stand apart: these test sets have not the official numbers of images"
-        ]
+    if _normalised(block.name) == COCO_AD and (why := _unofficial(block.rows)):
+        return same.iloc[:0], [f"published rows stand apart: {why}"]
     sized = same[same["image_size"].isin(["", block.image_size])]
     if sized.empty or (block.image_size not in set(sized["image_size"])):
         return same.iloc[:0], [f"published rows stand apart: they were not scored at {block.image_size} px"]
@@ -141,17 +139,18 @@ def _published_beside(block: _Block, published: pd.DataFrame) -> tuple[pd.DataFr
     ) else []
 
 
-def _official(rows: pd.DataFrame) -> bool:
+def _unofficial(rows: pd.DataFrame) -> str:
+    """Return why runs on COCO-AD cannot stand beside published rows, or nothing."""
+    if options := sorted(set(rows["unofficial"]) - {""}):
+        return f"this dataset was built with {', '.join(options)}"
+    wrong = "these test sets have not the official numbers of images"
     for split, group in rows.groupby("split"):
         if str(split) not in map(str, SPLITS):
-            return False
+            return wrong
         official = partition(int(str(split))).official
-        same = (group["test_normal"] == official.test_normal) & (
-            group["test_anomalous"] == official.test_anomalous
-        )
-        if not bool((same & (group["train_normal"] == official.train_normal)).all()):
-            return False
-    return True
+        if any(set(group[name]) != {getattr(official, name)} for name in COUNTS):
+            return wrong
+    return ""
 
 
 def _published_alone(

@@ -23,7 +23,18 @@ VARIANT = ("source", "method", "backbone", "weights", "preset", "epochs", "optio
 DATASET = ("dataset", "layout", "classes", "image_size")
 COUNTS = ("train_normal", "test_normal", "test_anomalous")
 AFTER = ("flags", "caveats", "undefined")
-LEADING = (*VARIANT, *DATASET, "split", "dataset_hash", *COUNTS, "seed", "protocol", *METRICS, *AFTER)
+LEADING = (
+    *VARIANT,
+    *DATASET,
+    "split",
+    "dataset_hash",
+    *COUNTS,
+    "unofficial",
+    "seed",
+    "protocol",
+    *METRICS,
+    *AFTER,
+)
 OWN = "run"  # the source of one's own rows
 
 
@@ -67,6 +78,7 @@ def _rows_of(run: Run) -> Iterator[dict[str, Any]]:
         "train_normal": dataset.train_normal,
         "test_normal": dataset.test_normal,
         "test_anomalous": dataset.test_anomalous,
+        "unofficial": ";".join(dataset.unofficial),
         "seed": "" if record.seed is None else str(record.seed),
     }
     after = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -16,12 +16,12 @@ from benchmark.config import RunConfig, differences, to_plain
 from benchmark.datasets import load_dataset
 from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
 from benchmark.methods.registry import method_class
-from benchmark.record import CONFIG_FILE, RESULT_FILE, Record, read_status
+from benchmark.record import CONFIG_FILE, RESULT_FILE, read_status
 from benchmark.results.collect import run_state
 from benchmark.sweep.request import Entry, Request
 from benchmark.training.profile import known_speed
 from benchmark.training.request import configs
-from benchmark.training.runner import resolved, run_directory
+from benchmark.training.runner import check_finished, resolved, run_directory
 from cocoad.console import show
 from cocoad.errors import InputError, ResourceError
 from cocoad.files import json_bytes
@@ -129,7 +129,8 @@ def _planned(config: RunConfig, directory: Path, facts: _Facts, force: bool, els
     if force:
         return PlannedRun(config, directory, "to do", "again", False, whole)
     if found.state == "finished" and found.record:
-        _check_finished(found.record, here, facts, directory, config.device == "auto" or elsewhere)
+        ignored = _ignored(found.record.config, here, config.device == "auto" or elsewhere)
+        check_finished(directory, found.record, here, facts.hash, ignored)
         return PlannedRun(config, directory, "finished", found.detail, False, 0.0)
     if found.state == "invalid":
         raise InputError(f"{found.detail}: give --force, or another --out")
@@ -154,22 +155,9 @@ def _resolved(config: RunConfig, elsewhere: bool) -> RunConfig:
         return resolved(replace(config, device="cpu"))
 
 
-def _check_finished(
-    record: Record, here: RunConfig, facts: _Facts, directory: Path, any_device: bool
-) -> None:
-    changed = _differences(record.config, here, any_device)
-    if record.dataset.hash != facts.hash:
-        changed.append("version of the dataset")
-    if changed:
-        names = ", ".join(changed)
-        raise InputError(f"{directory} holds a run with another {names}: give --force, or another --out")
-
-
-def _differences(there: Any, here: RunConfig, any_device: bool) -> list[str]:
-    names = differences(there, to_plain(here))
-    if any_device and there.get("device") != here.device:
-        names = [name for name in names if name not in BY_DEVICE]
-    return names
+def _ignored(there: Mapping[str, Any], here: RunConfig, any_device: bool) -> Sequence[str]:
+    """Return the fields in which a run on another device may differ, where any device will do."""
+    return BY_DEVICE if any_device and there.get("device") != here.device else ()
 
 
 def _same(directory: Path, here: RunConfig, any_device: bool) -> bool:
@@ -178,7 +166,9 @@ def _same(directory: Path, here: RunConfig, any_device: bool) -> bool:
         there = yaml.safe_load((directory / CONFIG_FILE).read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
         return False
-    return isinstance(there, dict) and not _differences(there, here, any_device)
+    if not isinstance(there, dict):
+        return False
+    return set(differences(there, to_plain(here))) <= set(_ignored(there, here, any_device))
 
 
 def _hours(config: RunConfig, facts: _Facts, left: float = 1.0) -> float | None:

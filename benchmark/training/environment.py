@@ -67,11 +67,19 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
+    """Return the commit of the clone that this code lies in, with ``-dirty`` where it was changed since."""
+    if (
+        _git("ls-files", "--error-unmatch", Path(__file__).name) is None
+    ):  # installed, perhaps within another repository
+        return None
+    return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", *arguments]
     folder = Path(__file__).parent
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

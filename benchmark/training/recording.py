@@ -26,11 +26,12 @@ def record_of(
     config: RunConfig,
     dataset: AnomalyDataset,
     method: Method,
+    weights: str,
     evaluation: Evaluation,
     cost: Cost,
     device: torch.device,
 ) -> Record:
-    """Return the record of a run that ``config`` describes."""
+    """Return the record of a run that ``config`` describes, on ``weights`` as :func:`weights_name` names them."""
     parameters = list(method.parameters())
     anomalous = sum(sample.label for sample in dataset.test)
     trained = not config.eval_only
@@ -40,7 +41,7 @@ def record_of(
         method=MethodInfo(
             name=config.method,
             backbone=config.backbone,
-            weights=weights_name(config),
+            weights=weights,
             parameters=sum(parameter.numel() for parameter in parameters),
             trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
             gmacs=_gmacs(method, config.image_size, device),
@@ -56,6 +57,7 @@ def record_of(
             train_normal=len(dataset.train),
             test_normal=len(dataset.test) - anomalous,
             test_anomalous=anomalous,
+            unofficial=list(dataset.unofficial),
         ),
         seed=config.seed,
         preset=config.preset if trained else None,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import time
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +17,19 @@ from lightning_fabric import Fabric
 
 from benchmark.config import RunConfig, differences, to_plain, with_effect
 from benchmark.datasets import AnomalyDataset, load_dataset
+from benchmark.lock import held
 from benchmark.methods.base import Method, SelfTrainedMethod
 from benchmark.methods.registry import create, method_class
+from benchmark.metrics import UndefinedMetricWarning
 from benchmark.outputs import write_curves, write_previews, write_scores
 from benchmark.record import (
     CONFIG_FILE,
     MAPS_DIR,
     RESULT_FILE,
+    TENSORBOARD_DIR,
+    TRAIN_LOG_FILE,
     Cost,
+    Record,
     Status,
     read_record,
     write_record,
@@ -32,7 +40,7 @@ from benchmark.training.environment import peak_memory_bytes
 from benchmark.training.evaluate import Scored, evaluate
 from benchmark.training.fit import Fitted, fit
 from benchmark.training.processes import barrier, launched, set_determinism, supported_precision
-from benchmark.training.recording import record_of
+from benchmark.training.recording import record_of, weights_name
 from benchmark.training.reporter import Reporter
 from benchmark.training.weights import load_checkpoint, save_weights
 from cocoad.errors import InputError, ResourceError
@@ -59,11 +67,12 @@ def run(
 ) -> Path:
     """Train and score as ``config`` says; return the run directory. A finished run of it is kept unless ``force``.
 
-    With ``resume`` an interrupted run goes on from its last checkpoint; without, it starts again.
+    With ``resume`` an interrupted run goes on from its last checkpoint; without, it starts again. What is wrong
+    with the dataset, the method or its weights is said before anything is written.
 
     Raises:
         InputError: the dataset, the method or its options are not what they must be, or a run of another
-            configuration is there.
+            configuration is there, or another process writes there.
         ResourceError: no such device, weights that could not be downloaded, or out of memory.
     """
     config = resolved(config)
@@ -77,26 +86,42 @@ def run(
     config = dataclasses.replace(config, split=dataset.split)
     directory = run_directory(config, dataset.name, out)
     if not force and (directory / RESULT_FILE).is_file():
-        if changed := differences(read_record(directory).config, to_plain(config)):
-            raise InputError(
-                f"{directory} holds a run with another {', '.join(changed)}: give --force, or another --out"
-            )
+        check_finished(directory, read_record(directory), config, dataset.hash)
         return directory
     fabric = launched(config)
+    method, weights = _method(config, dataset)
     barrier()  # until all have looked: the first one changes the directory now
-    if fabric.global_rank == 0:
-        _prepare(directory, config, keep_checkpoints=resume)
-    barrier()
-    reporter = Reporter(directory, config.recipe.epochs, progress, speaks=fabric.global_rank == 0)
-    try:
-        _train_and_score(config, dataset, directory, fabric, resume, reporter)
-    except Exception as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        reporter.status(Status("failed", epochs=config.recipe.epochs, message=message))
-        raise
-    reporter.status(Status("finished", config.recipe.epochs, config.recipe.epochs))
-    barrier()
+    first = fabric.global_rank == 0
+    with held(directory) if first else contextlib.nullcontext():
+        if first:
+            _prepare(directory, config, resume)
+        barrier()
+        reporter = Reporter(directory, config.recipe.epochs, progress, speaks=first)
+        try:
+            _train_and_score(config, dataset, method, weights, directory, fabric, resume, reporter)
+        except Exception as error:
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reporter.status(Status("failed", epochs=config.recipe.epochs, message=message))
+            raise
+        reporter.status(Status("finished", config.recipe.epochs, config.recipe.epochs))
+        barrier()
     return directory
+
+
+def check_finished(
+    directory: Path, record: Record, config: RunConfig, dataset_hash: str, ignored: Sequence[str] = ()
+) -> None:
+    """Make sure that the finished run in ``directory`` is one of ``config`` on this version of the dataset.
+
+    Raises:
+        InputError: it differs, in more than the fields that are ``ignored``.
+    """
+    changed = [name for name in differences(record.config, to_plain(config)) if name not in ignored]
+    if record.dataset.hash != dataset_hash:
+        changed.append("version of the dataset")
+    if changed:
+        names = ", ".join(changed)
+        raise InputError(f"{directory} holds a run with another {names}: give --force, or another --out")
 
 
 def resolved(config: RunConfig) -> RunConfig:
@@ -122,27 +147,34 @@ def resolved(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, device=device, recipe=recipe, backbone=backbone)
 
 
-def _prepare(directory: Path, config: RunConfig, keep_checkpoints: bool) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+def _prepare(directory: Path, config: RunConfig, resume: bool) -> None:
+    """Make room for a run: what an earlier one left must not be taken for this one's."""
     (directory / RESULT_FILE).unlink(missing_ok=True)
-    shutil.rmtree(directory / MAPS_DIR, ignore_errors=True)
-    if not keep_checkpoints:
+    for maps in (directory / MAPS_DIR, _unfinished_maps(directory)):
+        shutil.rmtree(maps, ignore_errors=True)
+    if not resume:
         delete_checkpoints(directory)
+        (directory / TRAIN_LOG_FILE).unlink(missing_ok=True)
+        shutil.rmtree(directory / TENSORBOARD_DIR, ignore_errors=True)
     write_atomic(directory / CONFIG_FILE, yaml.safe_dump(to_plain(config), sort_keys=False).encode())
+
+
+def _unfinished_maps(directory: Path) -> Path:
+    return directory / f".{MAPS_DIR}.partial"
 
 
 def _train_and_score(
     config: RunConfig,
     dataset: AnomalyDataset,
+    method: Method,
+    weights: str,
     directory: Path,
     fabric: Fabric,
     resume: bool,
     reporter: Reporter,
 ) -> None:
     device, first = fabric.device, fabric.global_rank == 0
-    set_determinism(config)
-    torch.manual_seed(config.seed)
-    method = _method(config, dataset, device)
+    method.to(device)
     pixels = RunPixels(config, dataset, reporter.warn, reporter.on_images)
     fitted = None
     if not config.eval_only:
@@ -158,29 +190,36 @@ def _train_and_score(
             listener=reporter,
             warn=reporter.warn,
         )
-        if first:
-            save_weights(directory, method, config, dataset)
+    if first:
+        save_weights(directory, method, config, dataset)
     started = time.perf_counter()
     scored = _score(config, dataset, method, pixels, fabric, directory, reporter)
     if not first:
         return
-    evaluation = scored.evaluator.compute()
+    with warnings.catch_warnings(record=True) as undefined:
+        warnings.simplefilter("always", UndefinedMetricWarning)
+        evaluation = scored.evaluator.compute()
+    for warning in undefined:
+        reporter.warn(str(warning.message))
     seconds = time.perf_counter() - started
     write_scores(directory, scored.scores)
     write_curves(directory, scored.evaluator.curves())
     write_previews(directory, scored.previews.maps, scored.previews.masks)
     cost = _cost(fitted, seconds, len(dataset.test), device)
-    write_record(directory, record_of(config, dataset, method, evaluation, cost, device))
+    write_record(directory, record_of(config, dataset, method, weights, evaluation, cost, device))
     delete_checkpoints(directory)
 
 
-def _method(config: RunConfig, dataset: AnomalyDataset, device: torch.device) -> Method:
+def _method(config: RunConfig, dataset: AnomalyDataset) -> tuple[Method, str]:
+    """Return the method with its weights, on the host, and what a record says of them."""
+    set_determinism(config)
+    torch.manual_seed(config.seed)
     method = create(config.method, config.image_size, config.backbone, **config.method_options)
     if config.checkpoint is None:
         method.load_backbones(config.weights)
     else:
         load_checkpoint(config.checkpoint, method, config, dataset)
-    return method.to(device)
+    return method, weights_name(config)
 
 
 def _score(
@@ -192,7 +231,7 @@ def _score(
     directory: Path,
     reporter: Reporter,
 ) -> Scored:
-    partial = directory / f".{MAPS_DIR}.partial"
+    partial = _unfinished_maps(directory)
     done = 0
 
     def on_batch(images: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +127,31 @@ def make_scored_run(make_run: MakeRun) -> MakeRun:
         return directory
 
     return make
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from benchmark.lock import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held_elsewhere() -> Callable[[Path], contextlib.AbstractContextManager[int]]:
+    """Hold a run's directory in a process of its own, whose number it gives; it is killed when the block ends."""
+
+    @contextlib.contextmanager
+    def hold(directory: Path) -> Iterator[int]:
+        command = [sys.executable, "-c", HOLDER, str(directory)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            try:
+                yield holder.pid
+            finally:
+                holder.kill()
+
+    return hold

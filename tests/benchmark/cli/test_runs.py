@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +13,26 @@ from benchmark.record import CONFIG_FILE, Status, write_status
 from benchmark.results.collect import run_state
 
 
-@pytest.fixture
-def dead_process() -> int:
-    """The number of a process that has ended."""
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
-
-
 def test_a_finished_run_says_when(make_run: Any) -> None:
     state = run_state(make_run("a"))
     assert (state.state, state.detail) == ("finished", "2026-01-01 00:00")
 
 
-def test_a_running_run_is_running_while_its_process_lives(tmp_path: Path) -> None:
-    write_status(tmp_path, Status("running", 3, 10, pid=os.getpid()))
-    state = run_state(tmp_path)
-    assert (state.state, state.detail) == ("running", f"at epoch 3 of 10 (process {os.getpid()})")
-
-
-@pytest.mark.parametrize("pid", [None, 0, -1, 2**40])
-def test_a_running_run_with_an_impossible_process_was_interrupted(tmp_path: Path, pid: int | None) -> None:
-    write_status(tmp_path, Status("running", 3, 10, pid=pid))
-    assert run_state(tmp_path).state == "interrupted"
-
-
-def test_a_running_run_whose_process_is_gone_was_interrupted_at_its_epoch(
-    tmp_path: Path, dead_process: int
-) -> None:
-    write_status(tmp_path, Status("running", 3, 10, pid=dead_process))
+def test_a_running_run_is_running_while_its_process_lives(tmp_path: Path, held_elsewhere: Any) -> None:
+    with held_elsewhere(tmp_path) as process:
+        write_status(tmp_path, Status("running", 3, 10, pid=process))
+        state = run_state(tmp_path)
+        assert (state.state, state.detail) == ("running", f"at epoch 3 of 10 (process {process})")
     state = run_state(tmp_path)
     assert (state.state, state.detail) == ("interrupted", "at epoch 3 of 10")
+
+
+@pytest.mark.parametrize("process", [None, 0, -1, 1, 2**40])
+def test_a_running_run_that_nobody_holds_was_interrupted_whatever_process_has_its_number(
+    tmp_path: Path, process: int | None
+) -> None:
+    write_status(tmp_path, Status("running", 3, 10, pid=process))
+    assert run_state(tmp_path).state == "interrupted"
 
 
 def test_a_failed_run_says_why(tmp_path: Path) -> None:

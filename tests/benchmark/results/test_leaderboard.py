@@ -235,6 +235,13 @@ def test_published_rows_of_a_split_join_runs_on_that_split(make_run: Any) -> Non
     assert all("50-bin" in entry.caveats for entry in ranking.entries if entry.published)
 
 
+def test_published_rows_stand_apart_from_a_dataset_built_otherwise_whatever_its_counts(make_run: Any) -> None:
+    run = make_run("0", "mine", 0.99, split=1, dataset={**official(1), "unofficial": ["rasterizer=coco"]})
+    ranking, *_ = leaderboard([run], published=True).rankings()
+    assert [entry.published for entry in ranking.entries] == [False]
+    assert "published rows stand apart: this dataset was built with rasterizer=coco" in ranking.notes
+
+
 def test_published_rows_stand_apart_from_a_small_dataset_or_another_resolution(make_run: Any) -> None:
     small = make_run("a", "mine")
     first, second = leaderboard([small], published=True).rankings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,13 +129,16 @@ def test_an_interrupted_run_is_resumed_only_under_its_own_configuration(tiles: P
     assert (found.state, found.resume) == ("to do", False)
 
 
-def test_a_run_that_failed_is_tried_again_and_a_running_one_left_alone(tiles: Path, out: Path) -> None:
+def test_a_run_that_failed_is_tried_again_and_a_running_one_left_alone(
+    tiles: Path, out: Path, held_elsewhere: Any
+) -> None:
     asked = grid(tiles, "mean-image")
     begun(only(asked, out), Status("failed", message="disk full"))
     found = only(asked, out)
     assert (found.state, found.detail, found.to_start) == ("failed before", "because disk full", True)
-    begun(found, Status("running", 0, 5, pid=os.getpid()))
-    found = only(asked, out, force=True)
+    begun(found, Status("running", 0, 5))
+    with held_elsewhere(found.directory):
+        found = only(asked, out, force=True)
     assert (found.state, found.to_start) == ("running", False)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -95,3 +97,58 @@ def test_no_epochs_at_all_score_the_untrained_network(tiles: Path, tmp_path: Pat
     assert (untrained.epochs, untrained.cost.train_images_per_s) == (0, None)
     assert untrained.metrics != trained.metrics
     assert not (directory / "train_log.csv").exists()
+
+
+def test_a_run_on_another_dataset_of_the_same_name_is_not_taken_for_finished(
+    tiles: Path, tmp_path: Path
+) -> None:
+    run(tiles, tmp_path / "runs")
+    other = tmp_path / "other" / "tiles"
+    shutil.copytree(tiles, other)
+    next((other / "test" / "good").iterdir()).unlink()
+    with pytest.raises(InputError, match="a run with another version of the dataset: give --force"):
+        run(other, tmp_path / "runs")
+
+
+def test_two_processes_do_not_write_one_run(tiles: Path, tmp_path: Path, held_elsewhere: Any) -> None:
+    directory = run(tiles, tmp_path / "runs")
+    before = {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+    with (
+        held_elsewhere(directory),
+        pytest.raises(InputError, match="is being written by another process: wait for it"),
+    ):
+        run(tiles, tmp_path / "runs", "--force")
+    assert {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()} == before
+
+
+def test_what_is_refused_leaves_no_directory(tiles: Path, tmp_path: Path) -> None:
+    for wrong in (["--backbone", "nosuch"], ["--weights", "nosuch.safetensors"]):
+        with pytest.raises(InputError, match="nosuch"):
+            run(tiles, tmp_path / "runs", *wrong)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_of_an_earlier_run_is_left_beside_the_record_of_a_later_one(
+    tiles: Path, tmp_path: Path
+) -> None:
+    trained = run(tiles, tmp_path / "runs")
+    mine = trained / "weights.safetensors"
+    given = tmp_path / "given.safetensors"
+    shutil.copy(mine, given)
+    stale = trained / ".maps.partial" / "test" / "stale.npz"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    run(tiles, tmp_path / "runs", "--seed", "42", "--epochs", "0", "--force", "--save-maps")
+    assert not (trained / "train_log.csv").exists()
+    assert not list(trained.rglob("stale.npz"))
+    assert mine.read_bytes() != given.read_bytes()
+    run(tiles, tmp_path / "runs", "--checkpoint", str(given), "--eval-only", "--force")
+    assert mine.read_bytes() == given.read_bytes()
+
+
+def test_a_metric_that_is_undefined_is_one_line_without_a_file_of_ours(tiles: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tiles / "test" / "square")
+    arguments = [*RUN, *SMALL, "--dataset", str(tiles), "--out", str(tmp_path / "runs")]
+    lines = CliRunner().invoke(command, arguments, catch_exceptions=False).output.splitlines()
+    assert any(line.startswith("warning: undefined under the protocol ader: image_auroc") for line in lines)
+    assert not any(".py" in line for line in lines)

@@ -1,0 +1,47 @@
+"""What a record says of the machine and the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.training.environment import environment
+
+
+def test_processor_device_and_versions_are_named() -> None:
+    found = environment(torch.device("cpu"))
+    assert found["device"] == "cpu"
+    assert found["cpu"]
+    assert found["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert found["gpu"] is found["driver"] is None
+
+
+def test_the_commit_is_that_of_our_own_clone_and_says_when_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    code = tmp_path / "environment.py"
+    code.write_text("1")
+    git("init")
+    git("commit", "--allow-empty", "-m", "somebody's thesis")
+    monkeypatch.setattr("benchmark.training.environment.__file__", str(code))
+
+    def commit() -> str | None:
+        found: str | None = environment(torch.device("cpu"))["commit"]
+        return found
+
+    assert commit() is None
+    git("add", ".")
+    git("commit", "-m", "a clone of ours")
+    clean = commit()
+    assert clean is not None
+    assert re.fullmatch("[0-9a-f]{40}", clean)
+    code.write_text("2")
+    assert commit() == f"{clean}-dirty"
