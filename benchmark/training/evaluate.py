@@ -61,7 +61,7 @@ def evaluate(
         batch_size: images at a time in this process.
         device: to score on.
         workers: processes that read images and masks.
-        maps_folder: where to keep each map (float16, compressed); None: nowhere.
+        maps_folder: where to keep each map, compressed; None: nowhere.
         on_batch: hears how many images were scored.
         rank, processes: this process takes every ``processes``-th sample.
 
