@@ -11,13 +11,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cocoad.errors import InputError
 from cocoad.files import inside, open_atomic
+from cocoad.images import open_image, without_size_warnings
 from cocoad.manifest import TestSample, find_coco_root, read_split
-from cocoad.masks import read_mask_png
+from cocoad.masks import read_sample_mask
 
 TILE, CAPTION, GAP = 256, 34, 8  # pixels
 INK, PAPER, OUTLINE, HALO = (25, 25, 25), (255, 255, 255), (255, 200, 0), (0, 0, 0)
 
 
+@without_size_warnings()
 def write_contact_sheet(
     directory: Path,
     split: int,
@@ -42,7 +44,7 @@ def write_contact_sheet(
         seed: of the choice of images.
 
     Raises:
-        InputError: no such dataset, split or category, or an image that is missing.
+        InputError: no such dataset, split or category, or an image or mask that is not as recorded.
     """
     manifest = read_split(directory, split)
     root = find_coco_root(directory, coco_root)
@@ -68,14 +70,8 @@ def write_contact_sheet(
 
 def _tile(directory: Path, root: Path, sample: TestSample, names: dict[int, str]) -> Image.Image:
     """Return one image with its mask's outline, fitted into a square, over its caption."""
-    path = inside(root, sample.image)
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: no readable image ({error}): give --coco-root DIR") from None
-    assert sample.mask is not None
-    mask = Image.fromarray(read_mask_png(inside(directory, sample.mask)).astype(np.uint8) * 255)
+    image = _read_image(inside(root, sample.image), (sample.width, sample.height))
+    mask = Image.fromarray(read_sample_mask(directory, sample).astype(np.uint8) * 255)
     scale = TILE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).copy()
@@ -92,6 +88,17 @@ def _tile(directory: Path, root: Path, sample: TestSample, names: dict[int, str]
     draw.text((0, TILE + 1), kinds, INK, font)
     draw.text((0, TILE + 16), f"{sample.id:012d}   {share:.1f} % anomalous", (110, 110, 110), font)
     return tile
+
+
+def _read_image(path: Path, size: tuple[int, int]) -> Image.Image:
+    """Read an image as RGB when it is of the recorded (width, height)."""
+    try:
+        with open_image(path) as image:
+            if image.size != size:
+                raise InputError(f"{path}: {image.width}×{image.height}, recorded {size[0]}×{size[1]}")
+            return image.convert("RGB")
+    except InputError as error:
+        raise InputError(f"{error}: give --coco-root DIR") from None
 
 
 def _edge(mask: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:

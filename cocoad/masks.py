@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections import Counter
@@ -17,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocoad.errors import InputError
-from cocoad.files import sha256_bytes
-from cocoad.manifest import Rasterizer
+from cocoad.files import inside, sha256_bytes
+from cocoad.manifest import Rasterizer, TestSample
 
 Mask: TypeAlias = NDArray[np.uint8]
 
 MAX_IMAGE_PIXELS = 1 << 26  # 8192 × 8192; COCO's largest image has 640 × 640
 MAX_COORDINATE = 32_767  # pixels from the origin; the rasterisers work in fixed point
 MAX_RING_LENGTH = 2_000_000  # pixels along a ring's outline, to which the work and memory are in proportion
+PNG_PIXEL_BYTES, PNG_OVERHEAD = 9, 1 << 16  # four channels of 16 bits and a byte per row, not compressed at all
 
 SHORT_RING = "rings of fewer than 3 points, drawn as the lines or points that they are"
 OUTSIDE = "segmentations that reach outside their image, cut at its border"
@@ -237,23 +237,34 @@ def write_mask_png_gray(path: Path, mask: NDArray[Any]) -> None:
     path.write_bytes(cv2.imencode(".png", (mask > 0).astype(np.uint8) * 255)[1].tobytes())
 
 
-def read_mask_gray(path: Path) -> Mask:
-    """Read a mask, bilevel or of any depth, as 8-bit gray, uint8 (H, W).
+def read_mask_gray(path: Path, size: tuple[int, int] | None = None) -> Mask:
+    """Read a mask, a PNG that is bilevel or of any depth, as 8-bit gray, uint8 (H, W).
+
+    Args:
+        size: its image's (width, height): a file that is longer than any PNG of that size is not read.
 
     Raises:
-        InputError: it is no readable image, or has more than `MAX_IMAGE_PIXELS`.
+        InputError: it is missing, no readable PNG, too long, or has more than `MAX_IMAGE_PIXELS`.
     """
-    from PIL import Image
+    from cocoad.images import open_image
 
-    try:
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
-            if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise InputError(f"{path}: a mask of {image.width}×{image.height} pixels is too large")
-            return np.array(image.convert("L"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable mask ({error})") from None
+    pixels = MAX_IMAGE_PIXELS if size is None else min(MAX_IMAGE_PIXELS, size[0] * size[1])
+    with open_image(path, ("PNG",), PNG_OVERHEAD + PNG_PIXEL_BYTES * pixels) as image:
+        if image.width * image.height > MAX_IMAGE_PIXELS:
+            raise InputError(f"{path}: a mask of {image.width}×{image.height} pixels is too large")
+        return np.array(image.convert("L"))
 
 
-def read_mask_png(path: Path) -> NDArray[np.bool_]:
+def read_mask_png(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
     """Read a mask as bool (H, W), True where it is not black; raise InputError as `read_mask_gray` does."""
-    return read_mask_gray(path) > 0
+    return read_mask_gray(path, size) > 0
+
+
+def read_sample_mask(dataset: Path, sample: TestSample) -> NDArray[np.bool_]:
+    """Read an anomalous sample's mask, bool (H, W); raise InputError when it is not the one that was built."""
+    assert sample.mask is not None
+    path = inside(dataset, sample.mask)
+    mask = read_mask_png(path, (sample.width, sample.height))
+    if mask.shape != (sample.height, sample.width) or mask_digest(mask) != sample.mask_sha256:
+        raise InputError(f"{path} was changed after the build: run `cocoad verify {dataset}`")
+    return mask

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cocoad.errors import EXIT_FINDINGS, EXIT_OK, InputError
+from cocoad.images import without_size_warnings
 from cocoad.manifest import find_coco_root
 from cocoad.verify import checks
 from cocoad.verify.deep import check_against_annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE", "Finding", "Findings", "Rule", "as_json", "exit_code", "verify"]
 
 
+@without_size_warnings()
 def verify(
     directory: Path,
     *,

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from cocoad.errors import InputError
 from cocoad.files import inside, sha256_file
+from cocoad.images import MissingImageError, image_size
 from cocoad.manifest import DATASET_FILE, HINT_FILE, DatasetManifest, split_file
 from cocoad.masks import mask_digest, read_mask_gray
 from cocoad.partition import SPLITS, partition
@@ -86,14 +85,14 @@ def check_images(view: DatasetView, coco_root: Path, findings: Findings, advance
         advance()
         try:
             path = inside(coco_root, sample.image)
-            with Image.open(path) as image:
-                width, height = image.size
         except InputError as error:
             return "path-unsafe", str(error)
-        except FileNotFoundError:
-            return ("image-absent" if allowed else "image-missing"), str(coco_root / sample.image)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            return "image-unreadable", f"{coco_root / sample.image}: {error}"
+        try:
+            width, height = image_size(path)
+        except MissingImageError:
+            return ("image-absent" if allowed else "image-missing"), str(path)
+        except InputError as error:
+            return "image-unreadable", str(error)
         if sample.width is not None and (width, height) != (sample.width, sample.height):
             return "image-size", f"{width}×{height}, recorded {sample.width}×{sample.height}"
         return None
@@ -127,13 +126,13 @@ def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -
         return "path-unsafe", str(error)
     if not path.is_file():
         return "mask-missing", sample.mask
+    expected = _expected_size(coco_root, sample)
     try:
-        gray = read_mask_gray(path)
+        gray = read_mask_gray(path, expected)
     except InputError as error:
         return "mask-unreadable", str(error)
     mask = gray > 0
     size, pixels = (mask.shape[1], mask.shape[0]), int(mask.sum())
-    expected = (sample.width, sample.height) if sample.width is not None else _image_size(coco_root, sample)
     if not ((gray == 0) | (gray == 255)).all():
         return "mask-not-bilevel", sample.mask
     if expected is not None and size != expected:
@@ -147,14 +146,15 @@ def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -
     return None
 
 
-def _image_size(coco_root: Path | None, sample: SampleView) -> tuple[int, int] | None:
-    """Return an image's (width, height) by its header; None where that cannot be had (`check_images` says why)."""
+def _expected_size(coco_root: Path | None, sample: SampleView) -> tuple[int, int] | None:
+    """Return an image's (width, height) as recorded or by its header; None where neither can be had."""
+    if sample.width is not None and sample.height is not None:
+        return sample.width, sample.height
     if coco_root is None:
         return None
     try:
-        with Image.open(inside(coco_root, sample.image)) as image:
-            return image.size
-    except (OSError, ValueError, InputError, Image.DecompressionBombError):
+        return image_size(inside(coco_root, sample.image))
+    except InputError:
         return None
 
 

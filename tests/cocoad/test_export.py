@@ -81,6 +81,6 @@ def test_a_damaged_mask_stops_the_export_before_its_split_appears(
     built: Any, tmp_path: Path, layout: str
 ) -> None:
     built.mask.write_bytes(b"no image")
-    with pytest.raises(InputError, match="not a readable mask"):
+    with pytest.raises(InputError, match="not a readable image"):
         export(built, layout, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

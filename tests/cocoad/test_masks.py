@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -223,15 +224,31 @@ def test_a_decompression_bomb_is_refused_before_its_pixels_are_made(tmp_path: Pa
         + chunk(b"IEND", b"")
     )
     (tmp_path / "bomb.png").write_bytes(bomb)
-    with pytest.raises(InputError, match=r"too large|not a readable mask"):
+    with pytest.raises(InputError, match=r"too large|not a readable image"):
         read_mask_png(tmp_path / "bomb.png")
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", encode_mask_png(np.ones((50, 50)) > 0)[:60]])
 def test_a_file_that_is_no_mask_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.png").write_bytes(data)
-    with pytest.raises(InputError, match="not a readable mask"):
+    with pytest.raises(InputError, match="not a readable image"):
         read_mask_png(tmp_path / "m.png")
+
+
+def test_a_mask_of_another_format_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "m.png", "BMP")
+    with pytest.raises(InputError, match=r"m\.png: not a readable image \(no PNG\)"):
+        read_mask_png(tmp_path / "m.png")
+
+
+def test_a_mask_file_that_is_longer_than_its_image_can_need_is_not_read(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 2**16, (300, 200, 4), np.uint16)
+    cv2.imwrite(str(tmp_path / "m.png"), noise, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    assert read_mask_png(tmp_path / "m.png", (200, 300)).shape == (300, 200)
+    os.truncate(tmp_path / "m.png", 10**9)
+    for size in (None, (10**7, 10**7), (200, 300)):
+        with pytest.raises(InputError, match="1,000,000,000 bytes"):
+            read_mask_png(tmp_path / "m.png", size)
 
 
 @given(bitmaps)

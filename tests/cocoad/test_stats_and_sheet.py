@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,31 @@ def test_a_sheet_of_one_category_shows_its_images_only(built: Path, tmp_path: Pa
 
 
 def test_a_missing_image_is_named_and_no_sheet_is_left(built: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no readable image .* give --coco-root DIR"):
+    with pytest.raises(InputError, match=r"\.jpg is missing: give --coco-root DIR"):
         run("show", built, "--coco-root", tmp_path, "--out", tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+def test_an_image_or_mask_of_another_size_is_refused_before_its_pixels_are_made(
+    built: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(built.parent, tmp_path, dirs_exist_ok=True)
+    first = next(sample for sample in read_split(tmp_path / "coco-ad", 0).test if sample.label)
+    arguments = (
+        "show",
+        tmp_path / "coco-ad",
+        "--coco-root",
+        tmp_path / "coco",
+        "--out",
+        tmp_path / "sheet.png",
+    )
+    huge = Image.new("1", (11_000, 11_000))
+    huge.save(tmp_path / "coco-ad" / str(first.mask), "PNG")
+    with pytest.raises(InputError, match="a mask of 11000×11000 pixels is too large"):
+        run(*arguments)
+    huge.save(tmp_path / "coco" / first.image, "PNG")
+    with pytest.raises(
+        InputError, match=rf"{first.image}: 11000×11000, recorded {first.width}×{first.height}"
+    ):
+        run(*arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from cocoad.build import build_dataset
 from cocoad.cli import cocoad
@@ -107,6 +109,23 @@ def test_json_says_all_for_programs(built: Any) -> None:
         "ids": concerned,
         "remedy": rule.remedy,
     }
+
+
+def test_the_same_damage_is_told_in_the_same_words_every_time(built: Any) -> None:
+    built.mask.write_bytes(b"BM")
+    assert run(built.directory, "--json") == run(built.directory, "--json")
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+def test_an_enormous_image_and_a_pipe_are_findings(built: Any) -> None:
+    images = built.root / "val2017"
+    huge, pipe = sorted(images.iterdir())[:2]
+    Image.new("1", (11_000, 11_000)).save(huge, "PNG")
+    pipe.unlink()
+    os.mkfifo(pipe)
+    found = built.check().by_code()
+    assert found.keys() == {"image-size", "image-unreadable"}
+    assert found["image-unreadable"][0].detail == f"{pipe}: not a regular file"
 
 
 Change = Callable[[dict[str, Any]], Any]
