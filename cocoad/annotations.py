@@ -7,6 +7,7 @@ of train2017 above all, is skipped by the parser without being built.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -19,13 +20,14 @@ from numpy.typing import NDArray
 
 from cocoad.errors import InputError
 from cocoad.files import inside
-from cocoad.masks import MAX_IMAGE_PIXELS
+from cocoad.masks import MAX_IMAGE_PIXELS, Segmentation, parse_segmentation
 from cocoad.partition import categories
 
 Ids: TypeAlias = NDArray[np.int64]
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=10**12 - 1)]  # a mask's file name has 12 digits
 _Side = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)]  # so that a product of two fits 64 bits
+_Area = Annotated[float, msgspec.Meta(ge=0, le=2**62)]  # so that the sum of all is finite
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
@@ -41,7 +43,7 @@ class Annotations:
         annotation_rows: int64 (M,), the row of each annotation's image in the image columns.
         annotation_is_crowd: bool (M,).
         annotation_areas: float64 (M,), as the file says, in pixels².
-        segmentations: M pieces of JSON for `cocoad.masks.parse_segmentation`; None when not asked for.
+        segmentations: M pieces of JSON, which `outline` parses; None when not asked for.
         oddities: what is unusual but taken, in words.
     """
 
@@ -63,6 +65,17 @@ class Annotations:
         """The image id of each annotation, int64 (M,)."""
         return self.image_ids[self.annotation_rows]
 
+    def outline(self, index: int, oddities: Counter[str] | None = None) -> Segmentation:
+        """Parse the outline of one of M annotations; raise InputError, naming it, when it cannot be drawn."""
+        assert self.segmentations is not None
+        row = self.annotation_rows[index]
+        height, width = int(self.heights[row]), int(self.widths[row])
+        try:
+            return parse_segmentation(self.segmentations[index], height, width, oddities)
+        except InputError as error:
+            which = f"annotation {self.annotation_ids[index]} of image {self.image_ids[row]}"
+            raise InputError(f"{self.name}: {which}: {error}") from None
+
 
 class _Image(msgspec.Struct, gc=False):
     id: _Id
@@ -76,7 +89,7 @@ class _Annotation(msgspec.Struct, gc=False):
     image_id: _Id
     category_id: _Id
     iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
-    area: float = 0.0
+    area: _Area = 0.0
 
 
 class _Segmented(_Annotation, gc=False, kw_only=True):

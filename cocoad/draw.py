@@ -17,7 +17,7 @@ from cocoad.annotations import Annotations, Ids
 from cocoad.errors import InputError
 from cocoad.forks import forked
 from cocoad.manifest import Rasterizer, mask_path
-from cocoad.masks import Mask, mask_digest, parse_segmentation, rasterize, write_mask_png
+from cocoad.masks import Mask, mask_digest, rasterize, write_mask_png
 from cocoad.partition import Membership
 
 _BATCH = 16  # masks that are reported at once
@@ -139,13 +139,5 @@ def _draw_mask(
     val: Annotations, row: int, indices: Ids, rasterizer: Rasterizer, oddities: Counter[str]
 ) -> Mask:
     """Draw the annotations at ``indices``, all of the image at ``row``, as one mask."""
-    height, width = int(val.heights[row]), int(val.widths[row])
-    assert val.segmentations is not None
-    parsed = []
-    for index in indices.tolist():
-        try:
-            parsed.append(parse_segmentation(val.segmentations[index], height, width, oddities))
-        except InputError as error:
-            which = f"annotation {val.annotation_ids[index]} of image {val.image_ids[row]}"
-            raise InputError(f"{val.name}: {which}: {error}") from None
-    return rasterize(parsed, height, width, rasterizer)
+    parsed = [val.outline(index, oddities) for index in indices.tolist()]
+    return rasterize(parsed, int(val.heights[row]), int(val.widths[row]), rasterizer)

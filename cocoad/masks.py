@@ -24,7 +24,8 @@ Mask: TypeAlias = NDArray[np.uint8]
 MAX_IMAGE_PIXELS = 1 << 26  # 8192 × 8192; COCO's largest image has 640 × 640
 MAX_COORDINATE = 32_767  # pixels from the origin; the rasterisers work in fixed point
 MAX_RING_LENGTH = 2_000_000  # pixels along a ring's outline, to which the work and memory are in proportion
-PNG_PIXEL_BYTES, PNG_OVERHEAD = 9, 1 << 16  # four channels of 16 bits and a byte per row, not compressed at all
+PNG_PIXEL_BYTES = 9  # at most: four channels of 16 bits, and a byte for each row of perhaps one pixel
+PNG_OVERHEAD = 1 << 16  # bytes of headers, with plenty to spare
 
 SHORT_RING = "rings of fewer than 3 points, drawn as the lines or points that they are"
 OUTSIDE = "segmentations that reach outside their image, cut at its border"

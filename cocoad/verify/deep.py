@@ -70,10 +70,9 @@ class _Truth:
         return {i for i, found in self.categories.items() if found or self.options.unannotated == "normal"}
 
     def mask(self, image: int, held_out: set[int]) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-        """Draw an image's mask, uint8 (H, W), 0 or 1."""
+        """Draw an image's mask, uint8 (H, W), 0 or 1; raise InputError when an annotation cannot be drawn."""
         of = self.annotations.annotation_category_ids
-        outlines = self.annotations.segmentations or []
-        shapes = [outlines[row] for row in self.rows[image] if int(of[row]) in held_out]
+        shapes = [self.annotations.outline(row) for row in self.rows[image] if int(of[row]) in held_out]
         return rasterize(shapes, *self.sizes[image], self.options.rasterizer)
 
 
@@ -105,11 +104,16 @@ def _compare_sample(
         )
     if sample.mask is None:
         return
+    height, width = val.sizes[sample.id]
     try:
-        stored = read_mask_png(inside(view.directory, sample.mask))
+        stored = read_mask_png(inside(view.directory, sample.mask), (width, height))
     except InputError:
         return  # check_masks has said so
-    truth = val.mask(sample.id, held_out) > 0
+    try:
+        truth = val.mask(sample.id, held_out) > 0
+    except InputError as error:
+        findings.add("deep-undrawable", split.where, sample.id, str(error))
+        return
     if stored.shape != truth.shape:
         findings.add("deep-mask", split.where, sample.id, f"its size is {stored.shape}, not {truth.shape}")
     elif differing := int((stored != truth).sum()):

@@ -61,6 +61,12 @@ RULES = (
         "rebuild with `cocoad build` for the same pixels as everybody; scores hardly depend on it",
     ),
     Rule(
+        "deep-undrawable",
+        "error",
+        "an annotation cannot be drawn, so that a mask could not be compared",
+        "unpack or download the annotation file again",
+    ),
+    Rule(
         "counts-not-official",
         "error",
         "the counts are not COCO-AD's official ones",

@@ -124,6 +124,8 @@ WRONG = {
     "an id beyond 64 bits": (_change("annotations", 0, "id", to=2**70), "$.annotations[0].id"),
     "an id in words": (_change("annotations", 0, "image_id", to="101"), "Expected `int`, got `str`"),
     "crowd 2": (_change("annotations", 0, "iscrowd", to=2), "$.annotations[0].iscrowd"),
+    "an area below zero": (_change("annotations", 0, "area", to=-1), "$.annotations[0].area"),
+    "an area of no size": (_change("annotations", 0, "area", to=1e308), "$.annotations[0].area"),
     "images in an object": (_change("images", to={}), "Expected `array`, got `object`"),
 }
 

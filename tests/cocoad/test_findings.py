@@ -103,6 +103,18 @@ def allow_missing_images(dataset: Any) -> list[int]:
     return unlink(dataset.root / "train2017" / "000000000001.jpg")
 
 
+def break_an_outline(dataset: Any) -> list[int]:
+    """Leave a ring of the first mask's image without its last coordinate."""
+    concerned = int(dataset.mask.stem)
+    path = dataset.root / "annotations" / "instances_val2017.json"
+    value = json.loads(path.read_bytes())
+    for annotation in value["annotations"]:
+        if annotation["image_id"] == concerned:
+            annotation["segmentation"][0].pop()
+    path.write_text(json.dumps(value))
+    return [concerned]
+
+
 def never_held_out(dataset: Any, change: Callable[[dict[str, Any], int], Any]) -> list[int]:
     """Make the image of split 0's first mask a normal one in all splits."""
     concerned = int(dataset.mask.stem)
@@ -213,6 +225,7 @@ BUILT: dict[str, Fault] = {
     "deep-categories": (lambda d: d.edit(other_category), DEEP, set()),
     "deep-mask": (lambda d: redraw(d, first_pixel(255)), DEEP, {"mask-area"}),
     "deep-mask-border": (lambda d: redraw(d, one_border_pixel), DEEP, {"mask-area"}),
+    "deep-undrawable": (break_an_outline, DEEP, {"input-changed"}),
     "counts-not-official": (lambda d: None, OFFICIAL, set()),
 }
 IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
@@ -253,6 +266,7 @@ IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
     "deep-label": (lambda d: never_held_out(d, make_normal_entry), DEEP, {"never-held-out"}),
     "deep-mask": (lambda d: redraw(d, first_pixel(255)), DEEP, set()),
     "deep-mask-border": (lambda d: redraw(d, one_border_pixel), DEEP, set()),
+    "deep-undrawable": (break_an_outline, DEEP, set()),
     "counts-not-official": (lambda d: None, OFFICIAL, set()),
 }
 TESTED_ALONE = {"counts-unconfirmed"}
