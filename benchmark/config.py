@@ -13,31 +13,36 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cocoad.errors import InputError
+from cocoad.partition import SPLITS
 
 Preset = Literal["paper", "fast"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
+Device = Literal["auto", "cpu", "cuda"]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+Duration = Annotated[float, msgspec.Meta(ge=0)]
+BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a method is trained. A method that fits in one pass uses ``batch_size`` and ``precision`` only."""
+    """How a method is trained. A method that fits in one pass uses ``batch_size`` only."""
 
     epochs: NotNegative = 100  # 0: the untrained network is scored
     batch_size: AtLeastOne = 32  # over all processes
     optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3  # at ``learning_rate_batch`` images a step, else at any batch size
     learning_rate_batch: AtLeastOne | None = None  # scale the rate by batch_size / learning_rate_batch
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     gradient_clip_norm: Positive | None = 5.0
     decay_at: Fraction = 0.8  # fraction of the epochs after which the rate is multiplied by decay_factor
-    decay_factor: float = 0.1
+    decay_factor: Positive = 0.1
     drop_last: bool = True
     precision: Precision = "32-true"
 
@@ -65,18 +70,18 @@ class RunConfig:
     method_options: dict[str, Any] = field(default_factory=dict)
     preset: Preset = "paper"
     recipe: Recipe = field(default_factory=Recipe)
-    seed: int = 42
+    seed: Seed = 42
     deterministic: bool = True
-    device: str = "auto"  # auto, cpu, cuda
+    device: Device = "auto"
     compile: bool = False
     checkpoint: Path | None = None  # start from these weights
     eval_only: bool = False
     save_maps: bool = False
     tensorboard: bool = False
-    workers: int | None = None  # loader processes; None: by the number of cores
+    workers: NotNegative | None = None  # loader processes; None: by the number of cores
     cache: Path | None = None  # the folder of pixel caches; None: the user's cache folder
     use_cache: bool = True
-    checkpoint_every_s: float = 300.0  # seconds between checkpoints; the end of training has one too
+    checkpoint_every_s: Duration = 300.0  # seconds between checkpoints; the end of training has one too
 
 
 # What may differ between two runs that must come out equal: where things lie, and how fast they are fetched.
@@ -109,9 +114,22 @@ def from_plain(values: Mapping[str, Any], where: str) -> RunConfig:
         if isinstance(given, Mapping) and (unknown := [str(name) for name in given if name not in known]):
             raise InputError(f"{where}: no field {owner}{unknown[0]}: there are {', '.join(known)}")
     try:
-        return msgspec.convert(values, RunConfig, strict=False, dec_hook=_from_text)
+        return msgspec.convert(values, RunConfig, strict=False, dec_hook=path_from_text)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def splits_of(text: str) -> tuple[int, ...]:
+    """Return the splits that a person wrote as ``0``, ``0,2`` or ``all``, each once.
+
+    Raises:
+        InputError: there is no such split.
+    """
+    known = {str(split): split for split in SPLITS}
+    names = list(known) if text == "all" else [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"no split {unknown[0]!r}: there are {', '.join(known)} and all")
+    return tuple(dict.fromkeys(known[name] for name in names))
 
 
 def with_effect(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +154,8 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str
     return names
 
 
-def _from_text(kind: type[Any], value: Any) -> Any:
+def path_from_text(kind: type[Any], value: Any) -> Any:
+    """Return a path that a file or an option spells as text; what :func:`msgspec.convert` asks for."""
     if kind is Path and isinstance(value, str | Path):
         return Path(value)
-    raise NotImplementedError(kind)
+    raise TypeError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.inference.trained import TrainedModel
-from benchmark.layers.weights import one_line
+from benchmark.layers.weights import reason
 from benchmark.methods.base import Method
 from cocoad.console import hushed
 from cocoad.errors import InputError, ResourceError
@@ -65,7 +65,7 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
                 external_data=False,
             )
     except Exception as error:  # whatever the exporter raises at an operation it does not know
-        raise InputError(f"the method {model.name!r} cannot be exported to ONNX: {one_line(error)}") from None
+        raise InputError(f"the method {model.name!r} cannot be exported to ONNX: {reason(error)}") from None
     assert program is not None
     program.model.metadata_props.update(
         {"method": model.name, "image_size": str(size), "input": "RGB in [0, 1]", "opset": str(OPSET)}

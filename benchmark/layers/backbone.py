@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.layers.frozen import FrozenEncoder
-from benchmark.layers.weights import one_line
+from benchmark.layers.weights import reason
 from cocoad.errors import InputError
 
 
@@ -66,7 +66,7 @@ def _feature_options(name: str, strides: list[int], image_size: int) -> dict[str
         with torch.device("meta"):
             probe: Any = timm.create_model(name, pretrained=False, features_only=True)
     except Exception as error:  # timm raises whatever the family's builder raises
-        raise InputError(f"the backbone {name!r} gives no feature levels: {one_line(error)}") from None
+        raise InputError(f"the backbone {name!r} gives no feature levels: {reason(error)}") from None
     reductions = list(probe.feature_info.reduction())
     if missing := [stride for stride in strides if stride not in reductions]:
         raise InputError(f"the backbone {name!r} has features at strides {reductions}, not at {missing}")

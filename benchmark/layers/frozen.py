@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers.weights import check_loaded, not_downloaded, one_line, pretrained_tensors
+from benchmark.layers.weights import check_loaded, not_downloaded, pretrained_tensors, reason
 from cocoad.console import hushed
 from cocoad.errors import InputError
 
@@ -67,7 +67,7 @@ class FrozenEncoder(nn.Module):
                 loaded = self._create(pretrained=True, pretrained_cfg_overlay=overlay)
             except Exception as error:  # hub, socket and shape errors alike
                 if overlay is not None:
-                    raise InputError(f"{weights}: no weights of {self.name}: {one_line(error)}") from None
+                    raise InputError(f"{weights}: no weights of {self.name}: {reason(error)}") from None
                 raise not_downloaded(self.name, error) from None
         check_loaded(loaded, untrained, f"{weights}: no weights of {self.name}")
         self.net.load_state_dict(loaded.state_dict())
@@ -85,7 +85,7 @@ class FrozenEncoder(nn.Module):
                 levels = net(torch.empty(1, 3, image_size, image_size))
             except Exception as error:  # whatever the family raises at a size it does not take
                 raise InputError(
-                    f"the backbone {self.name!r} does not take {image_size} pixels: {one_line(error)}"
+                    f"the backbone {self.name!r} does not take {image_size} pixels: {reason(error)}"
                 ) from None
         return net, [tuple(level.shape[1:]) for level in levels]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmark.layers.frozen import FrozenEncoder
-from benchmark.layers.weights import one_line
+from benchmark.layers.weights import reason
 from cocoad.errors import InputError
 
 QUARTERS = 4
@@ -52,7 +52,7 @@ def _anatomy(name: str) -> tuple[int, int]:
         with torch.device("meta"):
             net: Any = timm.create_model(name, pretrained=False)
     except Exception as error:  # timm raises whatever the family's builder raises
-        raise InputError(f"the backbone {name!r} cannot be built: {one_line(error)}") from None
+        raise InputError(f"the backbone {name!r} cannot be built: {reason(error)}") from None
     try:
         depth, heads = len(net.blocks), int(net.blocks[0].attn.num_heads)
     except (AttributeError, TypeError, IndexError):

@@ -38,7 +38,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: refused: it is damaged or holds other objects than plain tensors"
         ) from None
     except Exception as error:  # safetensors, zip and end-of-file errors alike
-        raise InputError(f"{path}: no readable weights: {one_line(error)}") from None
+        raise InputError(f"{path}: no readable weights: {reason(error)}") from None
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -64,15 +64,18 @@ def pretrained_tensors(model: str, weights: str) -> dict[str, Tensor]:
     return _offline_tensors(_offline_file())
 
 
-def one_line(error: Exception, limit: int = 300) -> str:
+def reason(error: Exception, limit: int = 300) -> str:
     """Return an exception's text on one line, cut at ``limit`` characters; its type where it has no text."""
     return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
+one_line = reason  # the former name, which benchmark.inference and benchmark.training still use
 
 
 def not_downloaded(model: str, error: Exception) -> ResourceError:
     """Return what to raise when the weights of ``model`` could not be downloaded."""
     return ResourceError(
-        f"could not download the weights of {model} ({one_line(error, 120)}): "
+        f"could not download the weights of {model} ({reason(error, 120)}): "
         "give --weights PATH to a file you have, or --weights random"
     )
 

@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, installed
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.registry import BUILT_IN, ENTRY_POINTS, method_class, names
+from cocoad.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,12 +32,17 @@ class Row(NamedTuple):
 
 
 def catalogue() -> list[Row]:
-    """Return all methods, of this package and of others."""
+    """Return all methods, of this package and of others; say on stderr which of the latter are broken."""
     packages = {
         point.name: point.dist.name if point.dist else "unknown" for point in entry_points(group=ENTRY_POINTS)
     }
-    ours = [_row(name, "cocoad" if name in BUILT_IN else packages[name]) for name in names()]
-    return ours + [_anomalib_row(name, about) for name, about in MODELS.items()]
+    rows = []
+    for name in names():
+        try:
+            rows.append(_row(name, "cocoad" if name in BUILT_IN else packages[name]))
+        except InputError as error:
+            click.echo(f"left out: {error}", err=True)
+    return rows + [_anomalib_row(name, about) for name, about in MODELS.items()]
 
 
 def _row(name: str, package: str) -> Row:

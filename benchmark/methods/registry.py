@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import entry_points
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, get_type_hints
 
+import msgspec
+
+from benchmark.config import path_from_text
+from benchmark.layers.weights import reason
 from benchmark.methods.anomalib_adapter import known as anomalib_models
 from benchmark.methods.base import Method
 from cocoad.errors import InputError
 
 ENTRY_POINTS = "cocoad.methods"
+OF_ALL = ("image_size", "backbone")  # parameters of every constructor, which are no options of its own
 BUILT_IN = {
     "invad": "benchmark.methods.invad.method:InvAD",
     "invad-lite": "benchmark.methods.invad.method:InvADLite",
@@ -45,7 +52,8 @@ def method_class(name: str) -> type[Method]:
     """Return a method's class.
 
     Raises:
-        InputError: there is no such method (the error lists those there are), or it is not a Method.
+        InputError: there is no such method (the error lists those there are), its package cannot be imported,
+            or it is not a Method.
     """
     if name.startswith(anomalib_models.PREFIX):
         from benchmark.methods.anomalib_adapter.method import adapted
@@ -60,16 +68,62 @@ def method_class(name: str) -> type[Method]:
             raise InputError(
                 f"no method {name!r}: there are {', '.join(names())} and {anomalib_models.PREFIX}MODEL"
             )
-        loaded = next(iter(points)).load()
+        loaded = _load(next(iter(points)))
     if not (isinstance(loaded, type) and issubclass(loaded, Method)):
         raise InputError(f"the method {name!r} is not a subclass of benchmark.methods.base.Method")
     return loaded
 
 
-def create(name: str, image_size: int, backbone: str | None = None, **options: Any) -> Method:
-    """Build a method with random weights."""
-    kind = method_class(name)
+def _load(point: EntryPoint) -> Any:
     try:
-        return kind(image_size=image_size, backbone=backbone or kind.default_backbone, **options)
+        return point.load()
+    except Exception as error:  # whatever another package raises when it is imported
+        package = point.dist.name if point.dist else point.value
+        raise InputError(
+            f"the method {point.name!r} of the package {package} cannot be imported: {reason(error)}"
+        ) from error
+
+
+def create(name: str, image_size: int, backbone: str | None = None, /, **options: Any) -> Method:
+    """Build a method with random weights.
+
+    Raises:
+        InputError: there is no such method, or it does not take these options, this backbone or this size.
+    """
+    kind, taken = method_class(name), taken_options(name, options)
+    try:
+        return kind(image_size=image_size, backbone=backbone or kind.default_backbone, **taken)
     except TypeError as error:
         raise InputError(f"the method {name!r} does not take these options: {error}") from None
+
+
+def taken_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method's own options as its constructor's annotations have them.
+
+    Raises:
+        InputError: there is no such method, or it has no such option, or one of another type.
+    """
+    constructor = method_class(name).__init__
+    parameters = inspect.signature(constructor).parameters
+    own = [each for each in parameters if each not in ("self", *OF_ALL)]
+    free = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    refused = f"the method {name!r} does not take these options"
+    if unknown := [each for each in options if each in OF_ALL or not (free or each in own)]:
+        known = "the method's own alone" if free else ", ".join(own) or "none"
+        raise InputError(f"{refused}: no {unknown[0]!r}: there are {known}")
+    kinds, taken = _annotations(constructor), {}
+    for option, value in options.items():
+        try:
+            taken[option] = msgspec.convert(value, kinds.get(option, Any), dec_hook=path_from_text)
+        except msgspec.ValidationError as error:
+            raise InputError(f"{refused}: {option}: {error}") from None
+        except TypeError:  # no type of plain values: the constructor knows better
+            taken[option] = value
+    return taken
+
+
+def _annotations(function: Callable[..., object]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except NameError:  # of a type that is imported for type checkers only
+        return {}

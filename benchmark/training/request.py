@@ -8,22 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 import yaml
 
-from benchmark.config import RunConfig, from_plain
-from benchmark.methods.registry import canonical, method_class
+from benchmark.config import RunConfig, from_plain, splits_of
+from benchmark.datasets import load_dataset
+from benchmark.layers.weights import reason
+from benchmark.methods.registry import canonical, method_class, taken_options
 from benchmark.record import RESULT_FILE, read_record
 from benchmark.training.runner import run
 from cocoad.errors import InputError
 from cocoad.manifest import DEFAULT_DATASET
-from cocoad.partition import SPLITS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 SHOWN = ("image_auroc", "pixel_auroc", "aupro", "mad")
 RECIPE_OPTIONS = ("epochs", "batch_size", "learning_rate")
+NOT_YAML = (
+    yaml.YAMLError,
+    ValueError,
+    RecursionError,
+)  # what PyYAML raises: a date may be none, lists too deep
 
 
 def configs(
@@ -47,52 +54,84 @@ def configs(
         InputError: no such split, method, field or file, or a value that does not fit.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    values: dict[str, Any] = {"dataset": str(DEFAULT_DATASET), "split": 0} | (_read(file) if file else {})
-    recipe_options = {name: given.pop(name) for name in RECIPE_OPTIONS if name in given}
-    values |= given
+    recipe = {name: given.pop(name) for name in RECIPE_OPTIONS if name in given}
+    own: dict[str, Any] = {}
+    for setting in settings:
+        owner, name, value = _setting(setting)
+        {"": given, "recipe": recipe, "options": own}[owner][name] = value
+    values: dict[str, Any] = (
+        {"dataset": str(DEFAULT_DATASET), "split": 0} | (_read(file) if file else {}) | given
+    )
     if "method" not in values:
         raise InputError("which method? give --method, or --config FILE")
     values["method"] = canonical(str(values["method"]))
-    if file is None or "preset" in given or "recipe" not in values:
-        presets = method_class(str(values["method"])).presets
-        preset = values.setdefault("preset", "paper")
-        values["recipe"] = msgspec.to_builtins(presets.get(preset, presets["paper"]))
-    values["recipe"] = {**values["recipe"], **recipe_options}
-    for setting in settings:
-        _set(values, setting)
-    if splits is None:
-        numbers: list[Any] = [values["split"]]
-    else:
-        known = [str(split) for split in SPLITS]
-        numbers = known if splits == "all" else splits.split(",")
-        if unknown := [number for number in numbers if number not in known]:
-            raise InputError(f"no split {unknown[0]!r}: there are {', '.join(known)} and all")
+    if "recipe" not in given and (file is None or "preset" in given or "recipe" not in values):
+        values |= _preset(values["method"], values.get("preset", "paper"))
+    for name, more in (("recipe", recipe), ("method_options", own)):
+        if isinstance(values.setdefault(name, {}), dict):  # else it is refused below
+            values[name] = {**values[name], **more}
+    numbers = [values["split"]] if splits is None else splits_of(splits)
     where = str(file) if file else "options"
-    return [from_plain({**values, "split": number}, where) for number in numbers]
+    found = [from_plain({**values, "split": number}, where) for number in numbers]
+    taken_options(values["method"], found[0].method_options)
+    return found
 
 
 def run_all(
     planned: Sequence[RunConfig], out: Path, *, force: bool, resume: bool, progress: Progress | None
 ) -> Iterator[str]:
     """Run each configuration and yield, for each, a line that says what came out; then what to do next."""
-    done: set[Path] = set()
-    for config in planned:
+    for config in _distinct(planned):
         started = time.time()
         directory = run(config, out, force=force, resume=resume, progress=progress)
-        if directory not in done and os.environ.get("RANK", "0") == "0":
-            done.add(directory)
+        if _speaks():
             yield _summary(directory, skipped=(directory / RESULT_FILE).stat().st_mtime < started)
-    if done:
+    if _speaks():
         yield f"next: bench leaderboard {out}"
+
+
+def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
+    """Return configurations that differ in their split alone, or the first where the dataset has no splits."""
+    if len(planned) == 1:
+        return planned
+    first = planned[0]
+    dataset = load_dataset(
+        first.dataset,
+        layout=first.layout,
+        split=first.split,
+        classes=first.classes,
+        coco_root=first.coco_root,
+    )
+    return planned if dataset.split is not None else planned[:1]
+
+
+def _preset(method: str, name: Any) -> dict[str, Any]:
+    """Return the preset that is taken when a method is asked for one, and its recipe."""
+    presets = method_class(method).presets
+    if name == "fast" and name not in presets:
+        if _speaks():
+            click.echo(f"note: {method} has no preset fast: paper is taken, and recorded", err=True)
+        name = "paper"
+    recipe = presets[name if name in tuple(presets) else "paper"]  # a wrong name is refused with other fields
+    return {"preset": name, "recipe": msgspec.to_builtins(recipe)}
+
+
+def _speaks() -> bool:
+    """Say whether this is the first of the run's processes, before they know of one another."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _summary(directory: Path, skipped: bool) -> str:
     record = read_record(directory)
     found = record.metrics["ader"]
-    values = ", ".join(f"{name} {100 * value:.1f}" for name in SHOWN if (value := found[name]) is not None)
+    values = ", ".join(f"{name} {_percent(found[name])}" for name in SHOWN)
     train, test = record.cost.train_seconds, record.cost.test_seconds or 0.0
     took = f"scored in {test:.0f} s" if train is None else f"trained in {train:.0f} s, scored in {test:.0f} s"
     return f"{directory}: {values} (ader, percent); {'finished before, ' if skipped else ''}{took}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -100,24 +139,20 @@ def _read(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_bytes())
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except NOT_YAML as error:
+        raise InputError(f"{file}: not YAML: {reason(error)}") from None
     if not isinstance(values, dict):
         raise InputError(f"{file}: not a run's configuration")
     return values
 
 
-def _set(values: dict[str, Any], setting: str) -> None:
+def _setting(setting: str) -> tuple[str, str, Any]:
+    """Return what a setting is of (``recipe``, ``options`` or nothing), its name and its value."""
     path, equals, text = setting.partition("=")
     owner, _, name = path.rpartition(".")
     if not (equals and name) or owner not in ("", "recipe", "options"):
         raise InputError(f"--set {setting}: write recipe.NAME=VALUE, options.NAME=VALUE or NAME=VALUE")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = text
-    if owner:
-        key = "method_options" if owner == "options" else owner
-        values[key] = {**(values.get(key) or {}), name: value}
-    else:
-        values[name] = value
+        return owner, name, yaml.safe_load(text)
+    except NOT_YAML:
+        return owner, name, text

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.config import Preset, Recipe
-from benchmark.layers.weights import one_line
+from benchmark.layers.weights import reason
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, canonical
 from benchmark.methods.anomalib_adapter.training import quiet, train
 from benchmark.methods.anomalib_adapter.weights import (
@@ -205,8 +205,8 @@ class AnomalibMethod(SelfTrainedMethod):
         except Exception as error:
             if "DefaultCPUAllocator" in str(error):
                 raise
-            reason = f"{type(error).__name__}: {one_line(error)}"
-            raise InputError(f"{PREFIX}{self.model} {what} at {self.size} pixels ({reason})") from error
+            why = f"{type(error).__name__}: {reason(error)}"
+            raise InputError(f"{PREFIX}{self.model} {what} at {self.size} pixels ({why})") from error
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Take state of whatever size the training gave it: memory banks, components."""

@@ -17,9 +17,9 @@ from torch import nn
 from benchmark.layers.weights import (
     check_loaded,
     not_downloaded,
-    one_line,
     pretrained_tensors,
     read_tensors,
+    reason,
 )
 from cocoad.errors import CocoadError, InputError, ResourceError
 
@@ -83,7 +83,7 @@ def _textures(download: Callable[..., None], wanted: bool) -> Callable[..., None
                 download(*arguments)
         except Exception as error:  # socket, archive and hash errors alike
             raise ResourceError(
-                f"could not download Draem's textures ({one_line(error, 120)}): "
+                f"could not download Draem's textures ({reason(error, 120)}): "
                 "give images that you have, as --set options.dtd_dir=FOLDER"
             ) from None
 
@@ -108,7 +108,7 @@ def _filled(name: str, weights: str, build: Callable[..., nn.Module]) -> nn.Modu
     except CocoadError:
         raise
     except Exception as error:  # whatever a network raises at weights of another one
-        raise InputError(f"{weights}: no weights of {name}: {one_line(error)}") from None
+        raise InputError(f"{weights}: no weights of {name}: {reason(error)}") from None
     check_loaded(loaded, untrained, f"{weights}: no weights of {name}")
     return loaded
 
@@ -132,7 +132,7 @@ def load_own_parts(name: str, module: Any, weights: str) -> None:
                 module.prepare_imagenette_data((256, 256))
         except Exception as error:  # socket, archive and hash errors alike
             raise ResourceError(
-                f"could not download what {name} needs ({one_line(error, 120)}): "
+                f"could not download what {name} needs ({reason(error, 120)}): "
                 "give --weights PATH to a file you have, or --weights random"
                 + (f", and --set options.{DATA[name]}=FOLDER" if name in DATA else "")
             ) from None
@@ -140,7 +140,7 @@ def load_own_parts(name: str, module: Any, weights: str) -> None:
         try:
             part.load_state_dict(read_tensors(Path(weights)))
         except RuntimeError as error:
-            raise InputError(f"{weights}: no weights of {name}'s {OWN[name]}: {one_line(error)}") from None
+            raise InputError(f"{weights}: no weights of {name}'s {OWN[name]}: {reason(error)}") from None
 
 
 def has_images(folder: Path) -> bool:

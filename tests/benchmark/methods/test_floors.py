@@ -22,7 +22,7 @@ def test_moments_of_many_batches_are_those_of_all_samples() -> None:
 
 
 def test_the_mean_image_method_measures_the_distance_to_the_mean() -> None:
-    method = create("mean-image", image_size=32)
+    method = create("mean-image", 32)
     assert isinstance(method, OnePassMethod)
     for value in (0.2, 0.4, 0.6):
         method.fit_batch(torch.full((2, 3, 32, 32), value))
@@ -33,7 +33,7 @@ def test_the_mean_image_method_measures_the_distance_to_the_mean() -> None:
 
 @pytest.mark.parametrize("name", ["mean-image", "feature-distance"])
 def test_a_floor_survives_its_state_dict(name: str, fitted: OnePassMethod) -> None:
-    again = create(name, image_size=64, backbone="test_resnet").eval()
+    again = create(name, 64, "test_resnet").eval()
     again.load_state_dict(fitted.state_dict())
     images = torch.rand(2, 3, 64, 64)
     assert torch.equal(again.anomaly_maps(images), fitted.anomaly_maps(images))
@@ -42,7 +42,7 @@ def test_a_floor_survives_its_state_dict(name: str, fitted: OnePassMethod) -> No
 @pytest.fixture
 def fitted(name: str) -> OnePassMethod:
     torch.manual_seed(0)
-    method = create(name, image_size=64, backbone="test_resnet").eval()
+    method = create(name, 64, "test_resnet").eval()
     assert isinstance(method, OnePassMethod)
     for _ in range(3):
         method.fit_batch(torch.rand(4, 3, 64, 64))

@@ -23,7 +23,7 @@ def normal_images(count: int) -> Tensor:
 @pytest.mark.parametrize("name", PUBLISHED_MILLIONS)
 def test_the_full_size_has_the_published_number_of_parameters(name: str) -> None:
     with torch.device("meta"):
-        method = create(name, image_size=256)
+        method = create(name, 256)
     millions = sum(parameter.numel() for parameter in method.parameters()) / 1e6
     assert millions == pytest.approx(PUBLISHED_MILLIONS[name], abs=0.1)
 
@@ -31,7 +31,7 @@ def test_the_full_size_has_the_published_number_of_parameters(name: str) -> None
 @pytest.mark.parametrize("name", SMALL)
 def test_it_learns_a_few_images_and_an_obvious_anomaly_stands_out(name: str) -> None:
     torch.manual_seed(0)
-    method = create(name, image_size=SIZE, backbone=SMALL[name])
+    method = create(name, SIZE, SMALL[name])
     assert isinstance(method, GradientMethod)
     method.train()
     optimizer, images, losses = method.optimizer(method.presets["paper"]), normal_images(8), []
@@ -54,7 +54,7 @@ def test_it_learns_a_few_images_and_an_obvious_anomaly_stands_out(name: str) -> 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_encoder_stays_frozen_in_training(name: str) -> None:
-    method = create(name, image_size=SIZE, backbone=SMALL[name]).train()
+    method = create(name, SIZE, SMALL[name]).train()
     encoder = {key: value.clone() for key, value in method.backbone.state_dict().items()}
     assert isinstance(method, GradientMethod)
     optimizer = method.optimizer(method.presets["paper"])
@@ -66,7 +66,7 @@ def test_the_encoder_stays_frozen_in_training(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_state_dict_holds_all_that_decides_the_maps(name: str) -> None:
-    first, second = (create(name, image_size=SIZE, backbone=SMALL[name]).eval() for _ in range(2))
+    first, second = (create(name, SIZE, SMALL[name]).eval() for _ in range(2))
     images = normal_images(2)
     with torch.no_grad():
         assert not torch.equal(first.anomaly_maps(images), second.anomaly_maps(images))

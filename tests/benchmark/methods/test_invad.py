@@ -96,7 +96,7 @@ def test_the_paper_recipe_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("backbone", ["test_convnext", "test_efficientnet", "swinv2_tiny_window8_256"])
 def test_any_backbone_with_the_strides_trains_and_maps(backbone: str) -> None:
-    method = create("invad-lite", image_size=64, backbone=backbone)
+    method = create("invad-lite", 64, backbone)
     images = torch.rand(2, 3, 64, 64)
     method.loss(images).backward()  # type: ignore[operator]
     trained = {name for name, p in method.named_parameters() if p.grad is not None and p.grad.any()}

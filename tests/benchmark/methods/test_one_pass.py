@@ -24,7 +24,7 @@ def normal_images(count: int, seed: int) -> Tensor:
 
 def fitted(name: str, seed: int = 0) -> OnePassMethod:
     torch.manual_seed(seed)
-    method = create(name, image_size=SIZE, backbone="test_resnet", **METHODS[name]).eval()
+    method = create(name, SIZE, "test_resnet", **METHODS[name]).eval()
     assert isinstance(method, OnePassMethod)
     with torch.no_grad():
         for batch in normal_images(40, 1).split(16):
@@ -48,7 +48,7 @@ def test_an_obvious_anomaly_stands_out_where_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_it_survives_its_state_dict_and_is_the_same_for_a_seed(name: str) -> None:
     method, again = fitted(name), fitted(name)
-    other = create(name, image_size=SIZE, backbone="test_resnet", **METHODS[name]).eval()
+    other = create(name, SIZE, "test_resnet", **METHODS[name]).eval()
     other.load_state_dict(method.state_dict())
     with torch.no_grad():
         expected = method.anomaly_maps(normal_images(2, 3))
@@ -72,7 +72,7 @@ def test_padim_is_the_mahalanobis_distance_of_all_images_features() -> None:
 
 def test_patchcores_memory_does_not_grow_with_the_images() -> None:
     torch.manual_seed(0)
-    method = create("patchcore", image_size=SIZE, backbone="test_resnet", memory_bank=100).eval()
+    method = create("patchcore", SIZE, "test_resnet", memory_bank=100).eval()
     assert isinstance(method, OnePassMethod)
     most = 0
     with torch.no_grad():
@@ -102,4 +102,4 @@ def test_a_coreset_of_few_points_is_all_of_them() -> None:
 )
 def test_options_out_of_range_are_refused(name: str, options: dict[str, int]) -> None:
     with pytest.raises(InputError, match="keeps 1"):
-        create(name, image_size=SIZE, backbone="test_resnet", **options)
+        create(name, SIZE, "test_resnet", **options)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from benchmark.config import to_plain
-from benchmark.training.request import configs
+from benchmark.config import RunConfig, to_plain
+from benchmark.methods.invad.method import InvAD
+from benchmark.training.request import configs, run_all
 from cocoad.errors import InputError
 
 
@@ -26,14 +29,14 @@ def test_the_fast_preset_is_ten_epochs_in_bf16() -> None:
 
 def test_settings_override_options_which_override_a_file(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
-    (written,) = configs({"method": "invad", "epochs": 7, "seed": 1, "batch_size": 8})
+    (written,) = configs({"method": "padim", "epochs": 7, "seed": 1, "batch_size": 8})
     file.write_text(yaml.safe_dump(to_plain(written)))
-    settings = ["recipe.betas=[0.5, 0.9]", "options.blocks=3", "seed=3", "recipe.learning_rate=1e-4"]
+    settings = ["recipe.betas=[0.5, 0.9]", "options.dimensions=3", "seed=3", "recipe.learning_rate=1e-4"]
     (config,) = configs({"seed": 2, "batch_size": 4}, settings=settings, file=file)
     assert (config.recipe.epochs, config.recipe.batch_size, config.seed) == (7, 4, 3)
     assert config.recipe.betas == (0.5, 0.9)
     assert config.recipe.learning_rate == 1e-4
-    assert config.method_options == {"blocks": 3}
+    assert config.method_options == {"dimensions": 3}
 
 
 def test_a_saved_configuration_runs_again_as_it_was(tmp_path: Path) -> None:
@@ -43,9 +46,21 @@ def test_a_saved_configuration_runs_again_as_it_was(tmp_path: Path) -> None:
     assert configs({}, file=file) == [written]
 
 
+def test_a_preset_is_the_same_as_an_option_and_as_a_setting() -> None:
+    assert configs({"method": "rd"}, settings=["preset=fast"]) == configs({"method": "rd", "preset": "fast"})
+
+
+def test_a_method_without_a_fast_preset_takes_the_papers_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(InvAD, "presets", {"paper": InvAD.presets["paper"]})
+    assert configs({"method": "invad", "preset": "fast"}) == configs({"method": "invad"})
+    assert capsys.readouterr().err == "note: invad has no preset fast: paper is taken, and recorded\n"
+
+
 def test_all_splits_are_four_configurations() -> None:
     assert [config.split for config in configs({"method": "invad"}, splits="all")] == [0, 1, 2, 3]
-    assert [config.split for config in configs({"method": "invad"}, splits="0,2")] == [0, 2]
+    assert [config.split for config in configs({"method": "invad"}, splits="0,2,0")] == [0, 2]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +74,27 @@ def test_all_splits_are_four_configurations() -> None:
         ({"method": "invad"}, {"settings": ["epochs"]}, "write recipe.NAME=VALUE"),
         ({"method": "invad"}, {"settings": ["image_size=100000"]}, "<= 4096"),
         ({"method": "invad"}, {"settings": ["recipe.optimizer=lion"]}, "Invalid enum value"),
+        ({"method": "invad"}, {"settings": ["recipe.betas=[2, 3]"]}, "< 1.0 - at `$.recipe.betas[0]`"),
+        (
+            {"method": "invad"},
+            {"settings": ["recipe.weight_decay=-1"]},
+            ">= 0.0 - at `$.recipe.weight_decay`",
+        ),
+        ({"method": "invad"}, {"settings": ["recipe.decay_factor=0"]}, "> 0.0 - at `$.recipe.decay_factor`"),
+        ({"method": "invad"}, {"settings": ["recipe=5", "recipe.epochs=1"]}, "got `int` - at `$.recipe`"),
+        ({"method": "invad"}, {"settings": ["device=foo"]}, "Invalid enum value 'foo' - at `$.device`"),
+        ({"method": "invad"}, {"settings": ["workers=-1"]}, ">= 0 - at `$.workers`"),
+        ({"method": "invad"}, {"settings": ["dataset=5"]}, "Expected `Path`, got `int`"),
+        ({"method": "invad"}, {"settings": ["seed=2020-13-45"]}, "Expected `int`, got `str`"),
+        ({"method": "invad", "seed": 10**20}, {}, "<= 9223372036854775807 - at `$.seed`"),
+        ({"method": "invad", "seed": -1}, {}, ">= 0 - at `$.seed`"),
+        ({"method": "invad"}, {"settings": ["options.name=x"]}, "no 'name': there are none"),
+        (
+            {"method": "patchcore"},
+            {"settings": ["options.backbone=x"]},
+            "no 'backbone': there are memory_bank",
+        ),
+        ({"method": "patchcore"}, {"settings": ["options.memory_bank=7.5"]}, "Expected `int`, got `float`"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(options: dict, more: dict, message: str) -> None:  # type: ignore[type-arg]
@@ -67,8 +103,37 @@ def test_what_cannot_be_meant_is_refused_by_name(options: dict, more: dict, mess
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["method: [", "- a list", "nonsense: 1\nmethod: invad"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "method: [",
+        "- a list",
+        "nonsense: 1\nmethod: invad",
+        "method: invad\nseed: 2020-13-45",
+        "method: invad\nrecipe: fast",
+        "method: invad\nrecipe: null",
+        "method: invad\npreset: [a]",
+        "method: invad\nmethod_options: [1]",
+        "[" * 5000,
+    ],
+)
 def test_a_file_that_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(InputError, match=r"x\.yaml"):
-        configs({}, file=tmp_path / "x.yaml")
+        configs({"epochs": 1}, settings=["options.a=1"], file=tmp_path / "x.yaml")
+
+
+def test_a_dataset_without_splits_is_trained_on_once(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    planned = [config(split=split) for split in (0, 1)]
+    said = list(run_all(planned, tmp_path / "runs", force=True, resume=False, progress=None))
+    assert [line.split(":")[0] for line in said] == [f"{tmp_path}/runs/tiny_tiles_seed-42", "next"]
+
+
+def test_a_metric_that_is_not_defined_is_a_dash(
+    config: Callable[..., RunConfig], tiles: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(tiles / "test" / "square")
+    line, _ = run_all([config()], tmp_path / "runs", force=False, resume=False, progress=None)
+    assert "image_auroc –, pixel_auroc –, aupro –, mad – (ader, percent)" in line
