@@ -13,10 +13,13 @@ The JSON Schemas are in ``splits/schemas/`` (``dataset.schema.json``, ``split.sc
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from cocoad.errors import InputError
 from cocoad.files import sha256_file
@@ -30,13 +33,25 @@ DEFAULT_DATASET = "coco-ad"
 Rasterizer = Literal["ader", "coco"]
 T = TypeVar("T")
 
+# As the JSON Schemas have them
+_Count = Annotated[int, Meta(ge=0)]
+_Id = Annotated[int, Meta(ge=0, le=10**12 - 1)]
+_CategoryId = Annotated[int, Meta(ge=1, le=90)]
+_Pixels = Annotated[int, Meta(ge=1, le=2**26)]
+_SplitNumber = Annotated[int, Meta(ge=0, le=3)]
+_SplitKey = Annotated[str, Meta(pattern=r"^[0-3]\Z")]
+_FileName = Annotated[str, Meta(pattern=r"^(?!\.{1,2}\Z)[^/\0]+\Z")]
+_Image = Annotated[str, Meta(pattern=r"^(train|val)2017/.")]
+_Mask = Annotated[str, Meta(pattern=r"^masks/split_[0-3]/[0-9]{12}\.png\Z")]
+_Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
 
 class InputFile(msgspec.Struct, frozen=True):
     """An annotation file that went into a build."""
 
-    name: str
-    bytes: int
-    sha256: str
+    name: _FileName
+    bytes: _Count
+    sha256: _Sha256
 
 
 class BuildOptions(msgspec.Struct, frozen=True):
@@ -51,11 +66,11 @@ class BuildOptions(msgspec.Struct, frozen=True):
 class SplitSummary(msgspec.Struct, frozen=True):
     """One split's counts (images), whether they are the published ones, and its file's SHA-256."""
 
-    train_normal: int
-    test_normal: int
-    test_anomalous: int
+    train_normal: _Count
+    test_normal: _Count
+    test_anomalous: _Count
     equals_official: bool
-    sha256: str
+    sha256: _Sha256
 
 
 class DatasetManifest(msgspec.Struct, frozen=True):
@@ -66,24 +81,24 @@ class DatasetManifest(msgspec.Struct, frozen=True):
     tool_version: str
     options: BuildOptions
     inputs: dict[str, InputFile]
-    splits: dict[str, SplitSummary]
+    splits: dict[_SplitKey, SplitSummary]
     notes: list[str] = []  # oddities of the input that were taken as the official generator takes them
 
 
 class Category(msgspec.Struct, frozen=True):
     """A COCO category: its id (1 … 90) and name."""
 
-    id: int
+    id: _CategoryId
     name: str
 
 
 class TrainSample(msgspec.Struct, frozen=True):
     """A normal training image; ``image`` is relative to the COCO root, sizes in pixels."""
 
-    id: int
-    image: str
-    width: int
-    height: int
+    id: _Id
+    image: _Image
+    width: _Pixels
+    height: _Pixels
 
 
 class TestSample(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,15 +106,15 @@ class TestSample(msgspec.Struct, frozen=True, omit_defaults=True):
 
     __test__ = False  # not a pytest class
 
-    id: int
-    image: str
-    width: int
-    height: int
-    label: int
-    mask: str | None = None
-    mask_sha256: str | None = None  # of numpy.packbits(mask, axis=None): independent of the PNG encoder
-    categories: tuple[int, ...] = ()  # held-out category ids present, ascending
-    anomalous_pixels: int = 0
+    id: _Id
+    image: _Image
+    width: _Pixels
+    height: _Pixels
+    label: Literal[0, 1]
+    mask: _Mask | None = None
+    mask_sha256: _Sha256 | None = None  # of numpy.packbits(mask, axis=None): independent of the PNG encoder
+    categories: tuple[_CategoryId, ...] = ()  # held-out category ids present, ascending
+    anomalous_pixels: _Count = 0
 
 
 class SplitManifest(msgspec.Struct, frozen=True):
@@ -107,10 +122,17 @@ class SplitManifest(msgspec.Struct, frozen=True):
 
     format: Literal["cocoad-split"]
     format_version: int
-    split: int
+    split: _SplitNumber
     held_out: list[Category]
     train: list[TrainSample]
     test: list[TestSample]
+
+
+class _Header(msgspec.Struct):
+    """What manifests of every version begin with."""
+
+    format: Literal["cocoad-dataset", "cocoad-split"]
+    format_version: int
 
 
 def split_file(split: int) -> str:
@@ -136,13 +158,15 @@ def read_dataset(directory: Path) -> DatasetManifest:
             f"{directory} is not a built dataset (no {DATASET_FILE}): "
             "build one with `cocoad build --coco-root DIR`"
         )
-    manifest = _decode(path, DatasetManifest)
-    _check_version(path, manifest.format_version)
-    return manifest
+    return _decode(path, DatasetManifest)
 
 
 def read_split(directory: Path, split: int) -> SplitManifest:
-    """Read ``split_K.json`` of a built dataset, which must be the file that ``dataset.json`` describes."""
+    """Read ``split_K.json`` of a built dataset.
+
+    Raises:
+        InputError: it is not the file that ``dataset.json`` describes, or contradicts itself.
+    """
     dataset = read_dataset(directory)
     summary = dataset.splits.get(str(split))
     if summary is None:
@@ -154,7 +178,8 @@ def read_split(directory: Path, split: int) -> SplitManifest:
     if sha256_file(path) != summary.sha256:
         raise InputError(f"{path} was changed after the build: run `cocoad verify {directory}`")
     manifest = _decode(path, SplitManifest)
-    _check_version(path, manifest.format_version)
+    for problem in _contradictions(manifest, split):
+        raise InputError(f"{path}: {problem}: run `cocoad verify {directory}`")
     return manifest
 
 
@@ -182,14 +207,37 @@ def find_coco_root(directory: Path, given: Path | None = None) -> Path:
 
 
 def _decode(path: Path, kind: type[T]) -> T:
+    data = path.read_bytes()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if problem := version_problem(msgspec.json.decode(data, type=_Header).format_version):
+            raise InputError(f"{path}: {problem}: build it again")
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _check_version(path: Path, version: int) -> None:
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format version {version}, this cocoad reads {FORMAT_VERSION}: build it again"
-        )
+def version_problem(version: int) -> str | None:
+    """Say that a manifest is of another format version than this cocoad's, if it is."""
+    if version == FORMAT_VERSION:
+        return None
+    return f"format version {version}, this cocoad reads {FORMAT_VERSION}"
+
+
+def _contradictions(manifest: SplitManifest, split: int) -> Iterator[str]:
+    """Say what in a split's file cannot be true, beyond what its type says."""
+    from cocoad.partition import partition  # which imports this module
+
+    if manifest.split != split:
+        yield f"it says that it is split {manifest.split}"
+    if tuple(manifest.held_out) != partition(split).held_out:
+        yield "its held-out categories are not those of this split of COCO-AD"
+    for samples in (manifest.train, manifest.test):
+        counted = Counter(sample.id for sample in samples)
+        yield from (f"image {ident} is listed twice" for ident, times in counted.items() if times > 1)
+    held_out = {category.id for category in manifest.held_out}
+    for sample in manifest.test:
+        marks = (sample.label, sample.mask, sample.mask_sha256, sample.categories)
+        if len(set(map(bool, marks))) > 1:
+            yield f"label, mask and categories of image {sample.id} do not agree"
+        if foreign := set(sample.categories) - held_out:
+            yield f"categories {sorted(foreign)} of image {sample.id} are not held out in this split"

@@ -22,9 +22,10 @@ Advance = Callable[[], None]  # called once per image or mask checked
 def check_partition(view: DatasetView, findings: Findings) -> None:
     """Each split holds out its own categories and lists each image once; all splits test on the same images."""
     for split in view.splits:
-        expected = tuple(category.id for category in partition(split.split).held_out)
-        if split.held_out is not None and split.held_out != expected:
-            findings.add("partition-wrong", split.where, detail=f"held out are {list(split.held_out)}")
+        for found, expected in zip(split.held_out or (), partition(split.split).held_out, strict=False):
+            if found != expected:
+                detail = f"{found.id} {found.name!r} is where {expected.id} {expected.name!r} should be"
+                findings.add("partition-wrong", split.where, detail=detail)
         for samples in (split.train, split.test):
             repeated = [
                 ident for ident, times in Counter(sample.id for sample in samples).items() if times > 1

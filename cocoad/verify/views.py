@@ -13,7 +13,16 @@ import msgspec
 
 from cocoad.errors import InputError
 from cocoad.files import sha256_bytes
-from cocoad.manifest import DATASET_FILE, DatasetManifest, SplitManifest, TestSample, TrainSample, split_file
+from cocoad.manifest import (
+    DATASET_FILE,
+    Category,
+    DatasetManifest,
+    SplitManifest,
+    TestSample,
+    TrainSample,
+    split_file,
+    version_problem,
+)
 from cocoad.partition import SPLITS, data_file
 from cocoad.verify.findings import Findings
 
@@ -42,7 +51,7 @@ class SplitView:
 
     split: int
     where: str
-    held_out: tuple[int, ...] | None
+    held_out: tuple[Category, ...] | None
     train: list[SampleView]
     test: list[SampleView]
 
@@ -93,9 +102,8 @@ def _read_built(directory: Path, findings: Findings) -> DatasetView:
         if split.split != int(key):
             findings.add("partition-wrong", path.name, detail=f"it says split {split.split}")
             continue
-        held_out = tuple(category.id for category in split.held_out)
         train, test = [_train_view(s) for s in split.train], [_test_view(s) for s in split.test]
-        view = SplitView(split.split, path.name, held_out, train, test)
+        view = SplitView(split.split, path.name, tuple(split.held_out), train, test)
         anomalous = sum(sample.label for sample in view.test)
         counts = (len(view.train), len(view.test) - anomalous, anomalous)
         if counts != (summary.train_normal, summary.test_normal, summary.test_anomalous):
@@ -153,12 +161,21 @@ def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> An
     except (ValueError, RecursionError) as error:
         findings.add("schema", path.name, detail=f"not JSON: {error}")
         return None
-    broken = next(_validator(schema).iter_errors(value), None)
-    if broken is not None:
-        findings.add("schema", path.name, detail=f"at {broken.json_path}: {broken.message[:200]}")
+    if problem := _schema_problem(value, schema):
+        findings.add("schema", path.name, detail=problem)
         return None
     try:
         return msgspec.convert(value, type=kind)
     except msgspec.ValidationError as error:  # to JSON Schema 1.0 is an integer
         findings.add("schema", path.name, detail=str(error))
         return None
+
+
+def _schema_problem(value: Any, schema: str) -> str | None:
+    """Say where a file does not meet its schema; of another version's files, only that they are."""
+    if isinstance(value, dict) and value.get("format") == f"cocoad-{schema}":
+        version = value.get("format_version")
+        if isinstance(version, int) and (problem := version_problem(version)):
+            return problem
+    broken = next(_validator(schema).iter_errors(value), None)
+    return None if broken is None else f"at {broken.json_path}: {broken.message[:200]}"

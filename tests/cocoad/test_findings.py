@@ -182,11 +182,7 @@ BUILT: dict[str, Fault] = {
         {"counts-wrong"},
     ),
     "never-held-out": (lambda d: never_held_out(d, make_normal), {}, {"counts-wrong"}),
-    "label-contradicts": (
-        lambda d: d.edit(lambda v: update(anomalous(v), label=0)),
-        {},
-        {"counts-wrong", "never-held-out"},
-    ),
+    "label-contradicts": (lambda d: d.edit(lambda v: update(anomalous(v), categories=[90])), {}, set()),
     "path-unsafe": (
         lambda d: d.edit(lambda v: rename(v["train"][0], "train2017/../../secret.jpg")),
         {},

@@ -159,6 +159,26 @@ def test_a_file_that_is_no_manifest_is_a_finding_even_when_depth_is_asked_for(
     assert "schema" in built.check(deep=True, official=True).by_code()
 
 
+def test_a_dataset_of_a_later_format_is_told_by_its_version_not_by_what_is_new_in_it(built: Any) -> None:
+    built.edit_manifest(lambda v: v["options"].update(rasterizer="ader-2") or v.update(format_version=2))
+    (finding,) = built.check()
+    assert (finding.code, finding.detail) == ("schema", "format version 2, this cocoad reads 1")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../half.json", ".."])
+def test_an_annotation_file_outside_its_folder_is_not_looked_at(built: Any, name: str) -> None:
+    built.edit_manifest(lambda v: v["inputs"]["val"].update(name=name))
+    (finding,) = built.check(deep=True)
+    assert finding.code == "schema"
+    assert finding.detail.startswith("at $.inputs.val.name: ")
+
+
+def test_a_held_out_category_of_another_name_is_a_finding(built: Any) -> None:
+    built.edit(lambda v: v["held_out"][0].update(name="cat"))
+    (finding,) = built.check()
+    assert (finding.code, finding.detail) == ("partition-wrong", "1 'cat' is where 1 'person' should be")
+
+
 def test_an_image_id_of_thousands_of_digits_breaks_the_schema(official: Any) -> None:
     official.edit(lambda v: v["train"]["coco"][0].update(img_path="9" * 5000 + ".jpg"))
     assert "schema" in official.check().by_code()
