@@ -5,13 +5,15 @@ DEMO ?= demo
 
 .PHONY: demo test check performance clean
 
-.venv/.installed: pyproject.toml
+.venv/.demo: EXTRAS := offline,report
+.venv/.installed: EXTRAS := dev
+.venv/.demo .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
 
-demo: .venv/.installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh $(DEMO)
+demo: $(or $(wildcard .venv/.installed),.venv/.demo)
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh "$(DEMO)"
 
 test: .venv/.installed
 	$(BIN)/pytest -n auto --dist loadfile -m 'not gpu and not performance'
@@ -26,4 +28,4 @@ performance: .venv/.installed
 	$(BIN)/pytest -m performance -s tests/performance
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv demo

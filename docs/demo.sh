@@ -5,6 +5,8 @@ set -eu
 demo=${1:-demo}
 mkdir -p "$demo"
 cd "$demo"
+unset COCO_ROOT  # it may name another COCO
+export COCOAD_CACHE="$(pwd)/cache"
 
 step() { printf '\n$ %s\n' "$*"; "$@"; }
 
