@@ -16,16 +16,20 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--coco-root", type=FOLDER, help="Where COCO's images are.  [default: as at the build]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(dataset: Path, layout: str | None, split: int, coco_root: Path | None, as_json: bool) -> None:
-    """Read the dataset in DIR as a run would, and the header of each image and mask; count by class."""
+    """Read the dataset in DIR as a run would, the header of each image and all of each mask; count by class."""
     from benchmark.datasets import load_dataset
-    from benchmark.datasets.checks import check_headers
+    from benchmark.datasets.checks import check_files
     from benchmark.datasets.counts import COUNTS, counts
     from cocoad.console import progress_callback
     from cocoad.files import json_bytes
 
     data = load_dataset(dataset, layout=layout, split=split, coco_root=coco_root)
     with progress_callback() as advance:
-        check_headers(dataset, data.train + data.test, advance)
+        black = check_files(dataset, data.train + data.test, advance)
+    if black:
+        click.echo(
+            f"note: {len(black):,} masks of anomalous images are all black, {black[0]} first", err=True
+        )
     found = counts(data)
     if as_json:
         click.echo(json_bytes(found), nl=False)

@@ -24,7 +24,7 @@ from benchmark.datasets.batches import DecodedRows, Pixels, loaded
 from benchmark.datasets.samples import Sample
 from cocoad.errors import InputError, ResourceError
 
-PIPELINE_VERSION = 1  # of benchmark/datasets/images.py: another one is another cache
+PIPELINE_VERSION = 2  # of benchmark/datasets/images.py: another one is another cache
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
 CHUNK = 64  # images between two syncs
 RESERVE_BYTES = 256 << 20  # of disk that a cache leaves free

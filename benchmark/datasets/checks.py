@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
-
+from benchmark.datasets.images import check_mode, read_mask
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.errors import InputError
+from cocoad.files import sha256_file
+from cocoad.images import open_image
 
 SHOWN = 5
 OnImage = Callable[[str, int, int], None]  # (what, done, of how many)
@@ -26,35 +27,44 @@ def checked(
     split: int | None = None,
     problems: Sequence[str] = (),
 ) -> AnomalyDataset:
-    """Return the dataset of these samples; its hash is over them all and the sizes of their files.
+    """Return the dataset of these samples; its hash is over them all, the sizes of images and the masks.
 
-    Of an anomalous image and its mask the headers are read as well (:func:`check_headers` reads all).
+    Of an anomalous image and its mask the headers are read as well, and one mask of each defect, since masks
+    that are 0 and 1 come in numbers (:func:`check_files` reads all).
 
     Raises:
         InputError: ``problems`` that the reader found, missing images or masks, masks of another size than
-            their images, headers that cannot be read, two images of one id, a class without images to train
-            or to test on.
+            their images or without a value that counts, headers that cannot be read, two images of one id,
+            names that ``scores.csv`` cannot hold, a class without images to train or to test on.
     """
     train, test = tuple(train), tuple(test)
     samples = train + test
     masked = [sample for sample in samples if sample.mask is not None]
-    _refuse(path, [*problems, *_absent(samples), *_empty(train, test)])
-    _refuse(path, list(_bad_headers(masked)))
+    _refuse(path, [*problems, *_bad_names(samples), *_absent(samples), *_empty(train, test)])
+    _refuse(path, _complaints(_check_header, masked))
+    _refuse(path, _complaints(_has_black_mask, _one_of_each_defect(masked)))
     return AnomalyDataset(name or path.name, layout, split, _hash(train, test), train, test)
 
 
-def check_headers(path: Path, samples: Sequence[Sample], on_image: OnImage | None = None) -> None:
-    """Read the header of each image and mask.
+def check_files(path: Path, samples: Sequence[Sample], on_image: OnImage | None = None) -> list[str]:
+    """Read the header of each image and all of each mask; return the ids of those whose mask is all black.
 
     Raises:
-        InputError: some cannot be read, or a mask has another size than its image; all are counted.
+        InputError: some cannot be read, or a mask has another size than its image or no value that counts; all
+            are counted.
     """
-    problems: list[str] = []
+    problems, black = [], []
     for done, sample in enumerate(samples, 1):
-        problems += _bad_headers([sample])
+        try:
+            _check_header(sample)
+            if _has_black_mask(sample):
+                black.append(sample.id)
+        except InputError as error:
+            problems.append(str(error))
         if on_image is not None:
-            on_image("reading headers", done, len(samples))
+            on_image("reading headers and masks", done, len(samples))
     _refuse(path, problems)
+    return black
 
 
 def _refuse(path: Path, problems: Sequence[str]) -> None:
@@ -86,36 +96,58 @@ def _empty(train: Sequence[Sample], test: Sequence[Sample]) -> Iterator[str]:
         yield f"class {name}: no images to {'train' if name in tested else 'test'} on"
 
 
-def _bad_headers(samples: Iterable[Sample]) -> Iterator[str]:
+def _bad_names(samples: Sequence[Sample]) -> Iterator[str]:
     for sample in samples:
         try:
-            image = _size(sample.image)
-            mask = image if sample.mask is None else _size(sample.mask)
+            "".join((sample.id, sample.class_name, str(sample.image), *sample.groups)).encode()
+        except UnicodeEncodeError:
+            yield f"{str(sample.image)!r}: a name that is not UTF-8, which scores.csv is: rename it"
+    for group in dict.fromkeys(group for sample in samples for group in sample.groups):
+        if ";" in group:
+            yield f"{group!r}: a name with the ; that separates groups in scores.csv: rename it"
+
+
+def _one_of_each_defect(masked: Sequence[Sample]) -> Iterable[Sample]:
+    greys = [sample for sample in masked if sample.mask_threshold is None]
+    return {(sample.class_name, sample.groups): sample for sample in greys}.values()
+
+
+def _complaints(check: Callable[[Sample], object], samples: Iterable[Sample]) -> list[str]:
+    """Return what ``check`` raises of each sample."""
+    found = []
+    for sample in samples:
+        try:
+            check(sample)
         except InputError as error:
-            yield str(error)
-            continue
-        if image != mask:
-            yield f"{sample.id}: the mask is {mask[0]}x{mask[1]}, the image {image[0]}x{image[1]}"
+            found.append(str(error))
+    return found
 
 
-def _size(file: Path) -> tuple[int, int]:
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise InputError(f"{file}: not a readable image") from None
+def _check_header(sample: Sample) -> None:
+    with open_image(sample.image) as image:
+        check_mode(image)
+        width, height = image.size
+    if sample.mask is None:
+        return
+    with open_image(sample.mask) as mask:
+        if mask.size != (width, height):
+            across, down = mask.size
+            raise InputError(f"{sample.id}: the mask is {across}x{down}, the image {width}x{height}")
+
+
+def _has_black_mask(sample: Sample) -> bool:
+    return sample.mask is not None and read_mask(sample.mask, sample.mask_threshold).getbbox() is None
 
 
 def _hash(train: tuple[Sample, ...], test: tuple[Sample, ...]) -> str:
     digest = hashlib.sha256()
     for part, samples in (("train", train), ("test", test)):
         for sample in samples:
-            about = f"{part}\0{sample.id}\0{sample.class_name}\0{sample.label}"
-            digest.update(
-                f"{about}\0{_file(sample.image)}\0{_file(sample.mask)}\n".encode("utf-8", "replace")
-            )
+            about = (part, sample.id, sample.class_name, str(sample.label), *_files(sample))
+            digest.update(("\0".join(about) + "\n").encode())
     return digest.hexdigest()
 
 
-def _file(file: Path | None) -> str:
-    return "" if file is None else f"{file.name}\0{file.stat().st_size}"
+def _files(sample: Sample) -> tuple[str, str, str]:
+    image, mask = sample.image, sample.mask
+    return image.name, str(image.stat().st_size), sha256_file(mask) if mask is not None else ""

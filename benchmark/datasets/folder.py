@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmark.datasets.checks import checked
+from benchmark.datasets.images import SUFFIXES
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.errors import InputError
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 GOOD = "good"
 UNI_MEDICAL = {"brain", "liver", "retinal"}
 FindMasks = Callable[

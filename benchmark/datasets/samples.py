@@ -28,7 +28,7 @@ class AnomalyDataset:
     name: str  # coco-ad, or the folder's name
     layout: str
     split: int | None
-    hash: str  # hex SHA-256 that changes whenever a sample or a mask does
+    hash: str  # hex SHA-256 of ids, classes, labels, the names and sizes of images, and all of the masks
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
     unofficial: tuple[str, ...] = ()  # options of the build that make it another benchmark: rasterizer=coco

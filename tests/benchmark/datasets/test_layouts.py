@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -181,12 +182,23 @@ def test_a_mask_of_another_size_than_its_image_is_refused(layout: str, tmp_path:
 
 
 @pytest.mark.parametrize("layout", WRITERS)
-def test_the_hash_changes_with_a_mask(layout: str, tmp_path: Path) -> None:
+def test_the_hash_changes_with_one_byte_of_a_mask(layout: str, tmp_path: Path) -> None:
+    WRITERS[layout](tmp_path)
+    bad = next(sample for sample in read(tmp_path).test if sample.label)
+    assert bad.mask is not None
+    content = bad.mask.read_bytes()
+    bad.mask.write_bytes(content + b"\0")
+    before = read(tmp_path)
+    bad.mask.write_bytes(content + b"\1")
+    assert read(tmp_path).hash != before.hash
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_the_hash_changes_with_an_image_s_size_in_bytes(layout: str, tmp_path: Path) -> None:
     WRITERS[layout](tmp_path)
     before = read(tmp_path)
-    bad = next(sample for sample in before.test if sample.label)
-    assert bad.mask is not None
-    bad.mask.write_bytes(bad.mask.read_bytes() + b"\0")
+    file = before.train[0].image
+    file.write_bytes(file.read_bytes() + b"\0")
     assert read(tmp_path).hash != before.hash
 
 
@@ -262,6 +274,59 @@ def test_label_ids_of_a_palette_mask_are_its_indices(tmp_path: Path) -> None:
     indexed.save(tmp_path / "mask.png")
     assert load_mask(tmp_path / "mask.png", 4, 0).all()
     assert not load_mask(tmp_path / "mask.png", 4).any()
+
+
+def test_a_mask_of_0_and_1_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    folder(tmp_path)
+    mask(tmp_path / "zipper/ground_truth/crack/000_mask.png", value=1)
+    assert "000_mask.png: this mask marks nothing: its largest value is 1" in (line := refusal(tmp_path))
+    assert line.endswith("save it with 0 and 255")
+
+
+def test_the_command_looks_at_all_masks(tmp_path: Path) -> None:
+    folder(tmp_path)
+    crack = "bottle/{}/crack/{}.png"
+    for number in ("001", "002"):
+        image(tmp_path / crack.format("test", number))
+        mask(tmp_path / crack.format("ground_truth", number))
+    mask(tmp_path / crack.format("ground_truth", "001"), value=0)
+    done = CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
+    assert done.stderr == "note: 1 masks of anomalous images are all black, bottle/test/crack/001 first\n"
+    mask(tmp_path / crack.format("ground_truth", "001"), value=100)
+    read(tmp_path)
+    with pytest.raises(
+        InputError, match=r"1 problem: .*001.png: this mask marks nothing: its largest value is 100"
+    ):
+        CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    folder(tmp_path)
+    good = tmp_path / "bottle/test/good/000.png"
+    good.rename(good.with_name(os.fsdecode(b"\xff8.png")))
+    assert r"1 problem: " in (line := refusal(tmp_path))
+    assert r"\udcff8.png': a name that is not UTF-8" in line
+
+
+def test_a_defect_named_with_the_mark_between_groups_is_refused_once(tmp_path: Path) -> None:
+    folder(tmp_path)
+    for parent in ("bottle/test", "bottle/ground_truth"):
+        (tmp_path / parent / "crack").rename(tmp_path / parent / "a;b")
+    image(tmp_path / "bottle/test/a;b/001.png")
+    mask(tmp_path / "bottle/ground_truth/a;b/001.png")
+    assert "1 problem: 'defect:a;b': a name with the ;" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(np.float32(0.5), "floats"), (np.int32(70_000), "32-bit integers")]
+)
+def test_an_image_without_a_known_white_is_refused(value: Any, kind: str, tmp_path: Path) -> None:
+    folder(tmp_path)
+    file = tmp_path / "bottle/test/crack/000.png"
+    Image.fromarray(np.full(SIZE[::-1], value)).save(file, "TIFF")
+    assert f"000.png: not a readable image (its pixels are {kind}: save it with 8 or 16 bits)" in refusal(
+        tmp_path
+    )
 
 
 def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
