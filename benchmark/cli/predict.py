@@ -26,7 +26,7 @@ def command(images: tuple[str, ...], directory: Path, out: Path, batch_size: int
     from cocoad.errors import EXIT_FINDINGS
 
     started = time.monotonic()
-    files = find_images(images)
+    files = find_images(images, out)
     model = load_run(directory, device)
     with progress() as bar:
         task = bar.add_task("predicting", total=len(files))

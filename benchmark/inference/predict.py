@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmark.inference.trained import Pixels, Prediction, TrainedModel, read_image, resize
+from benchmark.datasets.images import SUFFIXES, read_image, resized
+from benchmark.inference.trained import Pixels, Prediction, TrainedModel
 from cocoad.errors import InputError
 from cocoad.files import json_bytes, write_atomic
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 JSON_FILE = "predictions.json"
+MAP_SUFFIX, OVERLAY_SUFFIX = ".npy", ".png"
+LONGEST_NAME = 255  # bytes that file systems take
 HEAT = 0.7  # share of the colour where a map is highest
 
 
@@ -32,8 +34,10 @@ class Outcome:
     overlay: str
 
 
-def find_images(sources: Sequence[str]) -> list[Path]:
+def find_images(sources: Sequence[str], out: Path) -> list[Path]:
     """Return the image files of ``sources``: files, folders and globs; each once, in order.
+
+    What lies below ``out`` is an earlier call's and left out, but of a source that lies there as a whole.
 
     Raises:
         InputError: a source gives no image.
@@ -47,6 +51,8 @@ def find_images(sources: Sequence[str]) -> list[Path]:
             files = sorted(file for file in path.rglob("*") if _is_image(file))
         else:
             files = sorted(file for file in _glob(path) if _is_image(file))
+        if not path.resolve().is_relative_to(out.resolve()):
+            files = [file for file in files if not file.resolve().is_relative_to(out.resolve())]
         if not files:
             raise InputError(f"no images at {source!r}: give image files, a folder or a quoted glob")
         found.update(dict.fromkeys(files))
@@ -74,21 +80,26 @@ def predict_files(
 
     Returns:
         The outcomes, and a line for each file that could not be read (the others are predicted).
+
+    Raises:
+        InputError: a file would be overwritten by what is written for one; nothing is.
     """
     unreadable: list[str] = []
     outcomes: list[Outcome] = []
     low, high = np.inf, -np.inf
     names = output_names(files)
+    _refuse_overwriting(files, out, names.values())
     for batch in _batches(model, files, unreadable, batch_size):
         for file, prediction in batch:
             stem = names[file]
             low, high = min(low, float(prediction.map.min())), max(high, float(prediction.map.max()))
-            write_atomic(out / f"{stem}.npy", _npy(prediction.map))
-            outcomes.append(Outcome(str(file), prediction.score, f"{stem}.npy", f"{stem}.png"))
+            outcome = Outcome(str(file), prediction.score, stem + MAP_SUFFIX, stem + OVERLAY_SUFFIX)
+            write_atomic(out / outcome.map, _npy(prediction.map))
+            outcomes.append(outcome)
         advance(len(batch))
     for outcome in outcomes:  # a second pass: only now is the common scale known
         heat = np.load(out / outcome.map)
-        picture = overlay(read_image(outcome.image), (heat - low) / max(high - low, 1e-12))
+        picture = overlay(read_image(Path(outcome.image)), (heat - low) / max(high - low, 1e-12))
         write_atomic(out / outcome.overlay, picture)
     document = {
         "format": "cocoad-predictions",
@@ -107,9 +118,9 @@ def overlay(image: Image.Image, heat: npt.NDArray[np.floating]) -> bytes:
     """Return a PNG of ``image`` under ``heat``: (S, S) in [0, 1], resized to the image."""
     pixels = np.asarray(image, dtype=np.float32)
     height, width = pixels.shape[:2]
-    resized = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1)
-    colours = cv2.applyColorMap((255 * resized).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    share = HEAT * resized[..., None]
+    spread = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    colours = cv2.applyColorMap((255 * spread).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    share = HEAT * spread[..., None]
     blended = (pixels * (1 - share) + colours * share).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(blended).save(buffer, "PNG")
@@ -127,13 +138,29 @@ def output_names(files: Sequence[Path]) -> dict[Path, str]:
     taken: set[str] = set()
     for file, whole in zip(files, absolute, strict=True):
         stem = PurePosixPath(*whole.relative_to(shared).with_suffix("").parts).as_posix()
-        name, count = stem, 1
+        name, count = _fitting(stem), 1
         while name in taken:
             count += 1
-            name = f"{stem}-{count}"
+            name = _fitting(stem, f"-{count}")
         taken.add(name)
         names[file] = name
     return names
+
+
+def _fitting(stem: str, ending: str = "") -> str:
+    """Return ``stem`` and ``ending``, cut between them as far as a name with a suffix would be too long."""
+    folder, slash, name = stem.rpartition("/")
+    while len(os.fsencode(f"{name}{ending}{MAP_SUFFIX}")) > LONGEST_NAME:
+        name = name[:-1]
+    return f"{folder}{slash}{name}{ending}"
+
+
+def _refuse_overwriting(files: Sequence[Path], out: Path, names: Iterable[str]) -> None:
+    given = {file.resolve() for file in files}
+    written = (out / f"{name}{suffix}" for name in names for suffix in (MAP_SUFFIX, OVERLAY_SUFFIX))
+    for path in (out / JSON_FILE, *written):
+        if path.resolve() in given:
+            raise InputError(f"{path} is to be read and would be overwritten: give another --out")
 
 
 def _shared_folder(files: Sequence[Path]) -> Path:
@@ -163,7 +190,7 @@ def _batches(
         read: list[tuple[Path, Pixels]] = []
         for file in files[start : start + batch_size]:
             try:
-                read.append((file, resize(read_image(file), model.image_size)))
+                read.append((file, resized(read_image(file), model.image_size)))
             except InputError as error:
                 unreadable.append(str(error))
         if read:

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
-from PIL import Image, ImageOps
+from PIL import Image
 
-from benchmark.layers.weights import one_line, read_tensors
+from benchmark.config import Side
+from benchmark.datasets.images import as_rgb, read_image, resized
+from benchmark.layers.weights import read_tensors, reason
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
 from benchmark.record import CONFIG_FILE, WEIGHTS_FILE
 from cocoad.errors import InputError, ResourceError
-
-LARGEST_SIZE = 4096  # pixels: a configuration that asks for more is not believed
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -29,7 +29,7 @@ class _Trained(msgspec.Struct, frozen=True):
     """The part of a run's configuration that says what its weights are of."""
 
     method: str
-    image_size: int
+    image_size: Side
     backbone: str | None = None
     method_options: dict[str, Any] = {}
 
@@ -52,9 +52,14 @@ class TrainedModel:
     device: torch.device
 
     def predict(self, image: str | Path | Image.Image) -> Prediction:
-        """Return the score and the anomaly map of one image: a file's path or a PIL image of any size."""
-        pixels = read_image(image) if isinstance(image, str | Path) else image
-        return self.predict_batch([resize(pixels, self.image_size)])[0]
+        """Return the score and the anomaly map of one image: a file's path or a PIL image of any size.
+
+        Raises:
+            InputError: a file that cannot be read.
+            ValueError: a PIL image of floats or 32-bit integers, whose white is unknown.
+        """
+        pixels = as_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        return self.predict_batch([resized(pixels, self.image_size)])[0]
 
     @torch.inference_mode()
     def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
@@ -88,38 +93,17 @@ def load_run(directory: str | Path, device: str = "auto") -> TrainedModel:
     try:
         method.load_state_dict(read_tensors(weights))
     except RuntimeError as error:
-        raise InputError(f"{weights}: not of the method in {CONFIG_FILE}: {one_line(error)}") from None
+        raise InputError(f"{weights}: not of the method in {CONFIG_FILE}: {reason(error)}") from None
     return TrainedModel(method.eval().to(target), config.method, config.image_size, target)
-
-
-def read_image(path: str | Path) -> Image.Image:
-    """Read an image file as RGB, turned upright.
-
-    Raises:
-        InputError: it is missing, damaged or too large to be an honest image.
-    """
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: no readable image: {one_line(error)}") from None
-
-
-def resize(image: Image.Image, size: int) -> Pixels:
-    """Return an image (S, S, 3) as training saw it: RGB, bilinear with antialiasing, aspect not kept."""
-    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _read_config(path: Path) -> _Trained:
     if not path.is_file():
         raise InputError(f"{path.parent} is not a run directory (no {CONFIG_FILE})")
     try:
-        config = msgspec.convert(yaml.safe_load(path.read_bytes()), _Trained)
+        return msgspec.convert(yaml.safe_load(path.read_bytes()), _Trained)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a run's configuration: {one_line(error)}") from None
-    if not 1 <= config.image_size <= LARGEST_SIZE:
-        raise InputError(f"{path}: image_size is {config.image_size}, not 1 to {LARGEST_SIZE}")
-    return config
+        raise InputError(f"{path}: not a run's configuration: {reason(error)}") from None
 
 
 def _device(name: str) -> torch.device:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmark.cli.predict import command
+from benchmark.datasets.images import load_image
 from benchmark.inference import load_run
 from benchmark.inference.predict import find_images, output_names, overlay
-from benchmark.inference.trained import read_image
 from cocoad.errors import InputError
 
 MakeImage = Callable[..., Path]
@@ -68,15 +68,53 @@ def test_a_prediction_is_what_the_method_says_of_the_resized_image(
     assert model.predict(Image.open(path)).score == prediction.score
 
 
-def test_grey_and_transparent_and_sideways_images_are_read_upright_as_rgb(tmp_path: Path) -> None:
-    Image.new("L", (8, 6), 7).save(tmp_path / "grey.png")
-    Image.new("RGBA", (8, 6)).save(tmp_path / "clear.png")
+def test_an_image_is_predicted_on_as_training_and_scoring_see_it(tmp_path: Path, trained_run: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 65536, (50, 80), np.uint16)
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
-    Image.new("RGB", (8, 6)).save(tmp_path / "side.jpg", exif=exif)
-    assert read_image(tmp_path / "grey.png").getpixel((0, 0)) == (7, 7, 7)
-    assert read_image(tmp_path / "clear.png").mode == "RGB"
-    assert read_image(tmp_path / "side.jpg").size == (6, 8)
+    Image.fromarray(noise).save(tmp_path / "deep.png")
+    Image.fromarray((noise >> 8).astype(np.uint8)).save(tmp_path / "side.jpg", exif=exif)
+    Image.fromarray(noise.view(np.uint8).reshape(50, 40, 4)).save(tmp_path / "clear.png")
+    model = load_run(trained_run)
+    for file in tmp_path.glob("*.*"):
+        expected = model.predict_batch([load_image(file, 64)])[0]
+        assert model.predict(file).score == expected.score
+        assert model.predict(Image.open(file)).score == expected.score
+    assert predict("--run", trained_run, "--out", tmp_path / "out", tmp_path / "side.jpg").exit_code == 0
+    with Image.open(tmp_path / "out" / "side.png") as picture:
+        assert picture.size == (80, 50)
+
+
+def test_no_image_is_overwritten(tmp_path: Path, trained_run: Path, make_image: MakeImage) -> None:
+    files = [make_image(tmp_path / name, seed=seed) for seed, name in enumerate(("a.png", "b.jpg"))]
+    before = [file.read_bytes() for file in files]
+    with pytest.raises(InputError, match=r"a\.png is to be read and would be overwritten: give another"):
+        predict("--run", trained_run, "--out", tmp_path, *files)
+    assert [file.read_bytes() for file in files] == before
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.jpg", "run"}
+
+
+def test_what_an_earlier_call_wrote_is_not_predicted_on(
+    tmp_path: Path, trained_run: Path, make_image: MakeImage
+) -> None:
+    photos = tmp_path / "photos"
+    file = make_image(photos / "a.jpg")
+    for _ in range(2):
+        result = predict("--run", trained_run, "--out", photos / "out", photos, photos / "**" / "*.[jp][pn]g")
+        assert "1 images in" in result.stderr
+    assert find_images([str(photos / "*.jpg")], out=tmp_path) == [file]
+
+
+def test_an_image_with_the_longest_name_is_predicted_on(
+    tmp_path: Path, trained_run: Path, make_image: MakeImage
+) -> None:
+    for suffix in (".png", ".jpg"):
+        make_image(tmp_path / "in" / ("ü" * 125 + "x" + suffix))
+    assert predict("--run", trained_run, "--out", tmp_path / "out", tmp_path / "in").exit_code == 0
+    assert sorted(path.stem for path in (tmp_path / "out").glob("*.npy")) == [
+        "ü" * 124 + "-2",
+        "ü" * 125 + "x",
+    ]
 
 
 def test_an_unreadable_image_is_named_and_the_others_are_predicted(
@@ -86,7 +124,7 @@ def test_an_unreadable_image_is_named_and_the_others_are_predicted(
     (tmp_path / "in" / "bad.png").write_bytes(b"no image")
     result = predict("--run", trained_run, "--out", tmp_path / "out", tmp_path / "in")
     assert result.exit_code == 1
-    assert "bad.png: no readable image" in result.stderr
+    assert "bad.png: not a readable image" in result.stderr
     document = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert [Path(one["image"]).name for one in document["predictions"]] == ["good.png"]
     assert len(document["unreadable"]) == 1
@@ -95,13 +133,14 @@ def test_an_unreadable_image_is_named_and_the_others_are_predicted(
 def test_globs_files_and_folders_mix_and_no_image_comes_twice(tmp_path: Path, make_image: MakeImage) -> None:
     a, b, c = (make_image(tmp_path / name) for name in ("a.png", "x/b.jpg", "x/y/c.png"))
     (tmp_path / "x" / "notes.txt").write_text("no image")
-    assert find_images([str(a), str(tmp_path / "**" / "*.png"), str(tmp_path / "x")]) == [a, c, b]
+    sources = [str(a), str(tmp_path / "**" / "*.png"), str(tmp_path / "x")]
+    assert find_images(sources, tmp_path / "out") == [a, c, b]
 
 
 @pytest.mark.parametrize("source", ["nowhere.png", "none/*.png", "a**b["])
 def test_a_source_without_images_is_refused(source: str) -> None:
     with pytest.raises(InputError, match="no images at"):
-        find_images([source])
+        find_images([source], Path("out"))
 
 
 PARTS = st.sampled_from(["a", "b", "..", "c"])
@@ -132,7 +171,7 @@ def test_the_overlay_is_the_image_where_nothing_is_hot() -> None:
         (lambda run: (run / "weights.safetensors").write_bytes(b"\0" * 99), "no readable weights"),
         (lambda run: (run / "config.yaml").write_text("method: ["), "not a run's configuration"),
         (lambda run: (run / "config.yaml").write_text("method: x"), "required field `image_size`"),
-        (lambda run: rewrite(run, image_size=10**9), "image_size is 1000000000"),
+        (lambda run: rewrite(run, image_size=10**9), r"Expected `int` <= 4096 - at `\$\.image_size`"),
         (lambda run: rewrite(run, method="nothing"), "no method 'nothing'"),
         (lambda run: rewrite(run, image_size=96), "not of the method in config.yaml"),
     ],
