@@ -62,6 +62,16 @@ class Method(nn.Module, ABC):
         return maps, self.image_scores(maps)
 
 
+def check_size(method: str, image_size: int) -> None:
+    """Make sure that images can be halved five times, as several methods do.
+
+    Raises:
+        InputError: their size is no multiple of 32.
+    """
+    if image_size < 32 or image_size % 32:
+        raise InputError(f"{method} takes image sizes divisible by 32, not {image_size}")
+
+
 class GradientMethod(Method):
     """A method trained by gradient descent on the parameters that require a gradient."""
 

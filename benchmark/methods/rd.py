@@ -13,7 +13,7 @@ from benchmark.config import Preset, Recipe
 from benchmark.layers.anomaly_maps import per_level_cosine_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.losses import flattened_cosine_loss
-from benchmark.methods.base import GradientMethod
+from benchmark.methods.base import GradientMethod, check_size
 
 PAPER = Recipe(epochs=100, batch_size=16, optimizer="adam", learning_rate=5e-3, betas=(0.5, 0.999))
 FAST = Recipe(
@@ -29,6 +29,9 @@ class ReverseDistillation(GradientMethod):
     Args:
         image_size: pixels, square, a multiple of 32.
         backbone: a timm ResNet: blocks of the student are bottlenecks where the teacher's are.
+
+    Raises:
+        InputError: the size is no multiple of 32 or the backbone does not serve.
     """
 
     source: ClassVar[str] = (
@@ -39,6 +42,7 @@ class ReverseDistillation(GradientMethod):
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
+        check_size("RD", image_size)
         name = backbone or str(self.default_backbone)
         self.backbone = Backbone(name, image_size=image_size)
         channels = self.backbone.channels

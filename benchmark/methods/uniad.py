@@ -14,8 +14,7 @@ from benchmark.layers.anomaly_maps import pooled_image_scores, upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.patches import joined_levels
 from benchmark.layers.tokens import level_to_tokens, tokens_to_level
-from benchmark.methods.base import GradientMethod
-from cocoad.errors import InputError
+from benchmark.methods.base import GradientMethod, check_size
 
 PAPER = Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4)
 FAST = replace(PAPER, epochs=10, precision="bf16-mixed")
@@ -45,8 +44,7 @@ class UniAD(GradientMethod):
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
-        if image_size < 32 or image_size % 32:
-            raise InputError(f"UniAD takes image sizes divisible by 32, not {image_size}")
+        check_size("UniAD", image_size)
         self.backbone = Backbone(backbone or str(self.default_backbone), STRIDES, image_size)
         self.side = image_size // STRIDE
         channels = sum(self.backbone.channels)

@@ -13,11 +13,10 @@ from torch import Tensor
 from benchmark.config import Preset, Recipe
 from benchmark.layers.anomaly_maps import multi_level_cosine_map
 from benchmark.layers.backbone import Backbone
-from benchmark.methods.base import GradientMethod
+from benchmark.methods.base import GradientMethod, check_size
 from benchmark.methods.invad.decoder import Decoder
 from benchmark.methods.invad.fuser import Fuser
 from benchmark.methods.invad.official import from_official
-from cocoad.errors import InputError
 
 PAPER = Recipe(
     epochs=100,
@@ -51,8 +50,7 @@ class InvAD(GradientMethod):
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
-        if image_size < 32 or image_size % 32:
-            raise InputError(f"InvAD takes image sizes divisible by 32, not {image_size}")
+        check_size("InvAD", image_size)
         self.image_size = image_size
         self.backbone = Backbone(backbone or str(self.default_backbone), image_size=image_size)
         self.fuser = Fuser(self.backbone.channels)

@@ -9,6 +9,7 @@ from torch import Tensor
 from benchmark.layers.losses import flattened_cosine_loss
 from benchmark.methods.base import GradientMethod
 from benchmark.methods.registry import create, method_class
+from cocoad.errors import InputError
 
 SIZE = 64
 SMALL = {"rd": "resnet18", "uniad": "test_efficientnet", "vitad": "test_vit"}
@@ -26,6 +27,12 @@ def test_the_full_size_has_the_published_number_of_parameters(name: str) -> None
         method = create(name, 256)
     millions = sum(parameter.numel() for parameter in method.parameters()) / 1e6
     assert millions == pytest.approx(PUBLISHED_MILLIONS[name], abs=0.1)
+
+
+@pytest.mark.parametrize("size", [16, 48, 100])
+def test_rd_takes_multiples_of_32_only(size: int) -> None:
+    with pytest.raises(InputError, match=f"RD takes image sizes divisible by 32, not {size}"):
+        create("rd", size, "resnet18")
 
 
 @pytest.mark.parametrize("name", SMALL)
