@@ -22,7 +22,7 @@ class PaDiM(OnePassMethod):
     """Mahalanobis distance of each place's features to those of the normal images at that place.
 
     Memory does not grow with the number of images: a covariance (dimensions²) for each place of the stride-4
-    grid. The selected channels are the same for a seed.
+    grid. The channels are chosen by torch's generator: another seed of the run chooses others.
 
     Args:
         image_size: pixels, square.
@@ -51,8 +51,7 @@ class PaDiM(OnePassMethod):
         if not 1 <= dimensions <= channels:
             raise InputError(f"PaDiM keeps 1 to {channels} dimensions on this backbone, not {dimensions}")
         self.dimensions, side = dimensions, image_size // 4
-        chosen = torch.randperm(channels, generator=torch.Generator().manual_seed(0))[:dimensions]
-        self.register_buffer("selected", chosen.sort().values)
+        self.register_buffer("selected", torch.randperm(channels)[:dimensions].sort().values)
         self.register_buffer("count", torch.zeros((), dtype=torch.float64), persistent=False)
         self.register_buffer("total", torch.zeros(0), persistent=False)  # (places, dimensions)
         self.register_buffer("products", torch.zeros(0), persistent=False)  # (places, dimensions²)

@@ -25,7 +25,8 @@ class PatchCore(OnePassMethod):
 
     The paper's coreset is a share of all patches, which must all be in memory. Here patches stream: as soon as
     ``4 * memory_bank`` have come together they are thinned to ``memory_bank``, so memory does not grow with the
-    number of images. With fewer patches than that the coreset is the paper's, of that size.
+    number of images. With fewer patches than that the coreset is the paper's, of that size. What is
+    random in thinning follows from torch's seed.
 
     Args:
         image_size: pixels, square.
@@ -57,7 +58,7 @@ class PatchCore(OnePassMethod):
         """Collect the images' patches; thin them out when there are too many."""
         self._waiting.append(self._patches(images).flatten(0, 1))
         if len(self.bank) + sum(map(len, self._waiting)) >= 4 * self.memory_bank:
-            self._thin(torch.Generator().manual_seed(0))
+            self._thin(torch.Generator().manual_seed(torch.initial_seed()))
 
     def fit_end(self, generator: torch.Generator) -> None:
         """Thin out what there is to the memory bank."""

@@ -56,6 +56,23 @@ def test_it_survives_its_state_dict_and_is_the_same_for_a_seed(name: str) -> Non
         assert torch.equal(again.anomaly_maps(normal_images(2, 3)), expected)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_another_seed_makes_another_method_of_the_same_backbone(name: str) -> None:
+    def learned(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        method = create(name, SIZE, "test_resnet", **METHODS[name]).eval()
+        assert isinstance(method, OnePassMethod)
+        method.backbone.load_state_dict(weights)  # type: ignore[union-attr]
+        with torch.no_grad():
+            for batch in normal_images(40, 1).split(16):
+                method.fit_batch(batch)
+        return method.state_dict()["selected" if name == "padim" else "bank"]
+
+    weights = create(name, SIZE, "test_resnet").backbone.state_dict()  # type: ignore[union-attr]
+    assert torch.equal(learned(1), learned(1))
+    assert not torch.equal(learned(1), learned(2))
+
+
 def test_padim_is_the_mahalanobis_distance_of_all_images_features() -> None:
     method = fitted("padim")
     with torch.no_grad():
