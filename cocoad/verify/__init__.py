@@ -39,7 +39,7 @@ def verify(
             official layout).
         train_annotations, val_annotations: where the annotation files are, if not under ``coco_root``.
         deep: also recompute every label and mask from the annotations.
-        official: also demand the published counts.
+        official: also demand the published counts, and the options that they came from.
         progress: where to show how far the checks are.
 
     Raises:
@@ -51,7 +51,10 @@ def verify(
         return findings  # which say why there is none
     root = _image_root(view, coco_root, required=deep)
     checks.check_partition(view, findings)
+    if official and view.manifest is not None:
+        checks.check_official_options(view.manifest, findings)
     for split in view.splits:
+        checks.check_not_empty(split, findings)
         checks.check_labels(split, findings)
         if official:
             checks.check_official_counts(split, findings)

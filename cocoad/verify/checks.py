@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from cocoad.errors import InputError
 from cocoad.files import inside, sha256_file
 from cocoad.images import MissingImageError, image_size
-from cocoad.manifest import DATASET_FILE, HINT_FILE, DatasetManifest, split_file
+from cocoad.manifest import DATASET_FILE, HINT_FILE, BuildOptions, DatasetManifest, split_file
 from cocoad.masks import mask_digest, read_mask_gray
 from cocoad.partition import SPLITS, partition
 from cocoad.verify.findings import Findings
@@ -35,6 +37,14 @@ def check_partition(view: DatasetView, findings: Findings) -> None:
         in_both = [sample.id for sample in split.train if sample.image in tested]
         findings.add_all("train-in-test", split.where, in_both)
     _check_across_splits(view, findings)
+
+
+def check_not_empty(split: SplitView, findings: Findings) -> None:
+    """A split has images to train on and to test on, anomalous ones among them."""
+    anomalous = [sample for sample in split.test if sample.label]
+    kinds = {"training": split.train, "test": split.test, "anomalous test": anomalous}
+    if absent := [kind for kind, samples in kinds.items() if not samples]:
+        findings.add("split-empty", split.where, detail=f"it has no {absent[0]} image")
 
 
 def _check_across_splits(view: DatasetView, findings: Findings) -> None:
@@ -105,7 +115,7 @@ def check_images(view: DatasetView, coco_root: Path, findings: Findings, advance
 
 
 def check_masks(view: DatasetView, coco_root: Path | None, findings: Findings, advance: Advance) -> None:
-    """Every mask is there, bilevel, of its image's size, not empty, and as it was built."""
+    """Every mask is there, bilevel, of its image's size, not empty unless it was built so, and as it was built."""
     with ThreadPoolExecutor() as pool:
         for split in view.splits:
             masked = [sample for sample in split.test if sample.mask]
@@ -138,13 +148,13 @@ def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -
         return "mask-not-bilevel", sample.mask
     if expected is not None and size != expected:
         return "mask-size", f"{size[0]}×{size[1]}, its image is {expected[0]}×{expected[1]}"
-    if pixels == 0:
+    if pixels == 0 and sample.anomalous_pixels != 0:
         return "mask-empty", sample.mask
     if sample.anomalous_pixels is not None and pixels != sample.anomalous_pixels:
         return "mask-area", f"{pixels} pixels, recorded {sample.anomalous_pixels}"
     if sample.mask_sha256 is not None and mask_digest(mask) != sample.mask_sha256:
         return "mask-changed", sample.mask
-    return None
+    return None if pixels else ("mask-blank", sample.mask)
 
 
 def _expected_size(coco_root: Path | None, sample: SampleView) -> tuple[int, int] | None:
@@ -187,6 +197,15 @@ def check_stray_files(view: DatasetView, findings: Findings) -> None:
         )
         stray = [n for n in found if n not in expected and str(PurePosixPath(n).parent) not in unknown]
         findings.add_all("stray-file", "files", stray)
+
+
+def check_official_options(manifest: DatasetManifest, findings: Findings) -> None:
+    """The dataset was built with the default options, as the published one."""
+    for option, official in msgspec.structs.asdict(BuildOptions()).items():
+        chosen = getattr(manifest.options, option)
+        if chosen != official:
+            detail = f"{option} is {chosen!r}, officially {official!r}"
+            findings.add("options-not-official", DATASET_FILE, option, detail)
 
 
 def check_official_counts(split: SplitView, findings: Findings) -> None:

@@ -33,6 +33,12 @@ RULES = (
     Rule("test-sets-differ", "error", "the splits do not test on the same images", REBUILD),
     Rule("never-held-out", "error", "an annotated image is normal in all four splits", REBUILD),
     Rule("label-contradicts", "error", "label, mask and held-out categories do not agree", REBUILD),
+    Rule(
+        "split-empty",
+        "error",
+        "a split has nothing to train on, or no anomaly to find",
+        "build from the whole of COCO 2017, or from a larger sample",
+    ),
     Rule("path-unsafe", "error", "a path is absolute or leaves its root", REBUILD),
     Rule("image-missing", "error", "an image is not under the COCO root", "download it again, or check --coco-root"),
     Rule("image-unreadable", "error", "an image's header cannot be read", "download that image again"),
@@ -42,6 +48,12 @@ RULES = (
     Rule("mask-not-bilevel", "error", "a mask has values other than 0 and 255", REBUILD),
     Rule("mask-size", "error", "a mask is not of its image's size", REBUILD),
     Rule("mask-empty", "error", "a mask has no anomalous pixel", REBUILD),
+    Rule(
+        "mask-blank",
+        "warning",
+        "a mask has no anomalous pixel, and was built so",
+        "none is needed: the image counts as anomalous all the same; or mend its annotations and build again",
+    ),
     Rule("mask-area", "error", "a mask's anomalous pixels are not as many as recorded", REBUILD),
     Rule("mask-changed", "error", "a mask is not the one that was built (its digest differs)", REBUILD),
     Rule("stray-file", "warning", "a file does not belong to the dataset", "delete it, or move it elsewhere"),
@@ -70,6 +82,12 @@ RULES = (
         "counts-not-official",
         "error",
         "the counts are not COCO-AD's official ones",
+        "build from the whole of COCO 2017 with default options",
+    ),
+    Rule(
+        "options-not-official",
+        "error",
+        "the dataset was built with options that are not COCO-AD's",
         "build from the whole of COCO 2017 with default options",
     ),
     Rule(

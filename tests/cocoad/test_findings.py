@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cocoad.masks import mask_digest
 from cocoad.verify import CATALOGUE
 
 MASKS = "val2017_mask_ad_20_0"
@@ -76,6 +77,13 @@ def one_border_pixel(mask: np.ndarray) -> np.ndarray:
     row, column = np.argwhere(inside & ~np.roll(inside, 1, axis=0) & ~np.roll(inside, 1, axis=1))[0]
     mask[row, column] = 0
     return mask
+
+
+def blank(dataset: Any) -> list[int]:
+    """Empty the first mask, as a build does where the annotations draw nothing."""
+    digest = mask_digest(np.zeros(Image.open(dataset.mask).size, bool))
+    dataset.edit(lambda v: update(anomalous(v), mask_sha256=digest, anomalous_pixels=0))
+    return redraw(dataset, np.zeros_like)
 
 
 def unlink(path: Path) -> list[int]:
@@ -183,6 +191,7 @@ BUILT: dict[str, Fault] = {
     ),
     "never-held-out": (lambda d: never_held_out(d, make_normal), {}, {"counts-wrong"}),
     "label-contradicts": (lambda d: d.edit(lambda v: update(anomalous(v), categories=[90])), {}, set()),
+    "split-empty": (lambda d: d.edit(lambda v: v["train"].clear()), {}, {"counts-wrong"}),
     "path-unsafe": (
         lambda d: d.edit(lambda v: rename(v["train"][0], "train2017/../../secret.jpg")),
         {},
@@ -196,6 +205,7 @@ BUILT: dict[str, Fault] = {
     "mask-not-bilevel": (lambda d: redraw(d, first_pixel(7)), {}, set()),
     "mask-size": (lambda d: redraw(d, lambda mask: mask[1:]), {}, set()),
     "mask-empty": (lambda d: redraw(d, np.zeros_like), {}, set()),
+    "mask-blank": (blank, {}, set()),
     "mask-area": (lambda d: redraw(d, first_pixel(255)), {}, set()),
     "mask-changed": (lambda d: redraw(d, lambda mask: np.ascontiguousarray(mask[::-1])), {}, set()),
     "stray-file": (lambda d: append(d.directory / "notes.txt"), {}, set()),
@@ -223,6 +233,11 @@ BUILT: dict[str, Fault] = {
     "deep-mask-border": (lambda d: redraw(d, one_border_pixel), DEEP, {"mask-area"}),
     "deep-undrawable": (break_an_outline, DEEP, {"input-changed"}),
     "counts-not-official": (lambda d: None, OFFICIAL, set()),
+    "options-not-official": (
+        lambda d: d.edit_manifest(lambda v: v["options"].update(rasterizer="coco")) or ["rasterizer"],
+        OFFICIAL,
+        {"counts-not-official"},
+    ),
 }
 IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
     "schema": (lambda d: d.edit(lambda v: v["test"].pop("coco") and None), {}, set()),
@@ -244,6 +259,7 @@ IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
         {},
         {"never-held-out"},
     ),
+    "split-empty": (lambda d: d.edit(lambda v: v["train"]["coco"].clear()), {}, set()),
     "path-unsafe": (lambda d: d.edit(climb), {}, set()),
     "image-missing": (lambda d: unlink(d.root / "train2017" / FIRST), {}, set()),
     "image-unreadable": (lambda d: spoil(d.root / "train2017" / FIRST), {}, set()),

@@ -63,6 +63,34 @@ def test_annotations_can_lie_elsewhere(built: Any, tmp_path: Path) -> None:
     assert list(built.check(deep=True)) == []
 
 
+def test_a_mask_that_was_built_empty_is_a_warning(tiny_coco: Any, tmp_path: Path) -> None:
+    tiny_coco.val["annotations"][2]["segmentation"] = []
+    tiny_coco.save()
+    build_dataset(tiny_coco.root, tmp_path / "ad")
+    found = verify(tmp_path / "ad", deep=True).by_code()
+    assert found.keys() == {"mask-blank", "image-unreadable"}  # the images of this COCO are empty files
+    assert (found["mask-blank"][0].ids, found["mask-blank"][0].rule.severity) == ([102], "warning")
+
+
+@pytest.mark.parametrize(
+    ("part", "kept", "detail"),
+    [
+        ("train", [], "it has no training image"),
+        ("val", [], "it has no test image"),
+        ("val", [1], "it has no anomalous test image"),
+    ],
+)
+def test_a_split_without_images_to_train_on_or_to_find_is_not_sound(
+    tiny_coco: Any, tmp_path: Path, part: str, kept: list[int], detail: str
+) -> None:
+    instances = getattr(tiny_coco, part)
+    instances["annotations"] = [a for a in instances["annotations"] if a["category_id"] in kept]
+    tiny_coco.save()
+    build_dataset(tiny_coco.root, tmp_path / "ad", splits=[3])
+    finding = verify(tmp_path / "ad").by_code()["split-empty"][0]
+    assert (finding.where, finding.detail, finding.rule.severity) == ("split_3.json", detail, "error")
+
+
 def run(*arguments: object) -> tuple[int, str]:
     result = CliRunner().invoke(cocoad, ["verify", *map(str, arguments)], standalone_mode=False)
     assert result.exception is None, result.exception
