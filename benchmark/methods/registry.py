@@ -108,9 +108,10 @@ def taken_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     own = [each for each in parameters if each not in ("self", *OF_ALL)]
     free = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     refused = f"the method {name!r} does not take these options"
-    if unknown := [each for each in options if each in OF_ALL or not (free or each in own)]:
-        known = "the method's own alone" if free else ", ".join(own) or "none"
-        raise InputError(f"{refused}: no {unknown[0]!r}: there are {known}")
+    if common := [each for each in OF_ALL if each in options]:
+        raise InputError(f"{refused}: no {common[0]!r}: that is --{common[0].replace('_', '-')}")
+    if unknown := [each for each in options if not (free or each in own)]:
+        raise InputError(f"{refused}: no {unknown[0]!r}: there are {', '.join(own) or 'none'}")
     kinds, taken = _annotations(constructor), {}
     for option, value in options.items():
         try:

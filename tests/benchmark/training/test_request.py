@@ -92,7 +92,7 @@ def test_all_splits_are_four_configurations() -> None:
         (
             {"method": "patchcore"},
             {"settings": ["options.backbone=x"]},
-            "no 'backbone': there are memory_bank",
+            "no 'backbone': that is --backbone",
         ),
         ({"method": "patchcore"}, {"settings": ["options.memory_bank=7.5"]}, "Expected `int`, got `float`"),
     ],
