@@ -31,15 +31,17 @@ def command(
     clear: bool,
 ) -> None:
     """Decode and resize each image of DATASET once, for all splits, methods and seeds."""
+    from benchmark.datasets.cache import cache_home, cache_of
     from benchmark.training.caching import check_cache, clear_cache, dataset_images, fill_cache
     from cocoad.console import progress
 
     samples = dataset_images(dataset, splits, layout, coco_root)
+    pixels = cache_of(dataset, samples, image_size, cache_home(cache))
     if clear:
-        click.echo(clear_cache(samples, image_size, cache))
+        click.echo(clear_cache(pixels))
     elif check:
-        click.echo(check_cache(samples, image_size, cache))
+        click.echo(check_cache(pixels, samples))
     else:
         with progress() as bars:
-            for line in fill_cache(samples, image_size, cache, workers, bars):
+            for line in fill_cache(pixels, samples, workers, bars):
                 click.echo(line)

@@ -3,7 +3,8 @@
 One cache holds the images of one folder at one size, in the order in which they were first asked for:
 ``pixels.u8`` is a plain array (N, size, size, 3) of uint8, ``index.tsv`` has a line per row: the CRC-32 of its
 pixels, the image file's size and modification time, and its path relative to the folder. Pixels are on disk
-before their lines are, so that whatever is indexed is whole; an image whose file changed gets a new row.
+before their lines are; a line whose pixels are not there all the same counts for nothing, and an image whose file
+changed gets a new row.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class CachedRows:
     def __init__(self, cache: PixelCache, samples: Sequence[Sample]) -> None:
         index = cache.index()
         self._numbers = np.array([index[cache.key(sample.image)].number for sample in samples])
-        self._pixels = cache.pixels(mode="r")
+        self._pixels = cache.pixels()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -74,7 +75,7 @@ class PixelCache:
         return f"{self._folders[folder]}/{image.name}".replace("\n", "%0A")
 
     def index(self) -> dict[str, Row]:
-        """Read which images there are; a last line cut short counts for nothing.
+        """Read which images there are; a last line cut short, or a row without pixels, counts for nothing.
 
         Raises:
             InputError: it is not such an index.
@@ -85,19 +86,19 @@ class PixelCache:
         found = {}
         lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
         try:
-            for number, line in enumerate(lines):
+            for number, line in enumerate(lines[: self._stored()]):
                 crc, stamp, key = line.split("\t", 2)
                 found[key] = Row(number, int(crc, 16), stamp)
         except ValueError:
             raise InputError(f"{path} is damaged: delete {self.directory}, it is made again") from None
         return found
 
-    def pixels(self, mode: str = "r", rows: int | None = None) -> Pixels:
-        """Map the first ``rows`` rows (default: all there are) into memory."""
-        path = self.directory / PIXELS_FILE
-        count = path.stat().st_size // self.row_bytes if rows is None else rows
-        shape = (count, self.size, self.size, 3)
-        return np.memmap(path, np.uint8, "r+" if mode == "r+" else "r", shape=shape)
+    def pixels(self) -> Pixels:
+        """Map all rows into memory."""
+        shape = (self._stored(), self.size, self.size, 3)
+        if not shape[0]:  # no file, or an empty one, which cannot be mapped
+            return np.empty(shape, np.uint8)
+        return np.memmap(self.directory / PIXELS_FILE, np.uint8, "r", shape=shape)
 
     def missing(self, samples: Sequence[Sample]) -> list[Sample]:
         """Return those of ``samples`` that have no row, or whose file changed since; each image once."""
@@ -129,24 +130,32 @@ class PixelCache:
             return len(missing)
 
     def damaged(self, samples: Sequence[Sample], redecoded: int = 100) -> list[str]:
-        """Return which of ``samples`` have rows that differ from their checksum, or, of ``redecoded`` spread
-        over them, from their image decoded anew."""
+        """Return which of ``samples`` have no row, or one that differs from its checksum, or, of ``redecoded``
+        spread over them, from their image decoded anew."""
         index, pixels = self.index(), self.pixels()
         step = max(1, len(samples) // max(redecoded, 1))
         wrong = []
         for position, sample in enumerate(samples):
-            row = index[self.key(sample.image)]
-            stored = np.ascontiguousarray(pixels[row.number])
+            row = index.get(self.key(sample.image))
             again = position % step == 0 and redecoded > 0
-            if zlib.crc32(stored.data) != row.crc or (
-                again and not np.array_equal(DecodedRows([sample], self.size).rows([0])[0], stored)
+            if row is None or not self._is_sound(
+                np.ascontiguousarray(pixels[row.number]), row, sample, again
             ):
                 wrong.append(sample.id)
         return wrong
 
-    def forget(self) -> None:
-        """Delete the cache."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def forget(self) -> bool:
+        """Delete the cache; say whether there was one."""
+        try:
+            shutil.rmtree(self.directory)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _is_sound(self, pixels: Pixels, row: Row, sample: Sample, again: bool) -> bool:
+        if zlib.crc32(pixels.data) != row.crc:
+            return False
+        return not again or np.array_equal(DecodedRows([sample], self.size).rows([0])[0], pixels)
 
     def _append(self, missing: Sequence[Sample], workers: int, on_images: OnImages) -> None:
         start = self._cut_to_whole()
@@ -168,16 +177,21 @@ class PixelCache:
                 on_images(chunk.stop, len(missing))
 
     def _cut_to_whole(self) -> int:
-        """Drop a last line and pixels that a killed process left half written; return the number of rows."""
+        """Drop lines without pixels and pixels without lines, which a killed process or a full disk left; return
+        the number of rows."""
         path = self.directory / INDEX_FILE
-        text = path.read_bytes() if path.is_file() else b""
-        whole = text[: text.rfind(b"\n") + 1]
-        rows = whole.count(b"\n")
+        lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+        whole = lines[: self._stored()]
         with path.open("ab") as index:
-            index.truncate(len(whole))
+            index.truncate(sum(len(line) + 1 for line in whole))
         with (self.directory / PIXELS_FILE).open("ab") as pixels:
-            pixels.truncate(rows * self.row_bytes)
-        return rows
+            pixels.truncate(len(whole) * self.row_bytes)
+        return len(whole)
+
+    def _stored(self) -> int:
+        """Return of how many rows there are pixels."""
+        path = self.directory / PIXELS_FILE
+        return path.stat().st_size // self.row_bytes if path.is_file() else 0
 
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self.directory).free
@@ -204,12 +218,18 @@ def cache_home(given: Path | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocoad" / "pixels"
 
 
-def cache_of(samples: Sequence[Sample], size: int, home: Path) -> PixelCache:
-    """Return the cache that ``samples`` belong to: that of the folder which holds all their images."""
+def cache_of(dataset: Path, samples: Sequence[Sample], size: int, home: Path) -> PixelCache:
+    """Return the cache of the images of ``dataset``, whichever of them ``samples`` are.
+
+    Images that lie elsewhere, as COCO-AD's do, have that of the folder which holds them all.
+    """
     if not samples:
         raise InputError("a dataset without images needs no pixel cache")
-    folders = {sample.image.parent for sample in samples}
-    return PixelCache(home, Path(os.path.commonpath([folder.resolve() for folder in folders])), size)
+    root = dataset.resolve()
+    folders = {folder.resolve() for folder in {sample.image.parent for sample in samples}}
+    if not all(folder.is_relative_to(root) for folder in folders):
+        root = Path(os.path.commonpath(folders))
+    return PixelCache(home, root, size)
 
 
 def _stamp(image: Path) -> str:

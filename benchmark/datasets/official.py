@@ -31,7 +31,12 @@ class _Meta(msgspec.Struct):
 
 def is_official(path: Path) -> bool:
     """Say whether ``path`` holds a split in the official layout."""
-    return any(path.glob("meta_20_[0-9].json"))
+    return bool(official_splits(path))
+
+
+def official_splits(path: Path) -> list[int]:
+    """Return the numbers of the splits that ``path`` holds."""
+    return sorted(int(file.stem[-1]) for file in path.glob("meta_20_[0-9].json"))
 
 
 def read_official(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset:

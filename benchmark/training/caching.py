@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.config import splits_of
 from benchmark.datasets import Sample, load_dataset
-from benchmark.datasets.cache import cache_home, cache_of
+from benchmark.datasets.built import is_built
+from benchmark.datasets.cache import PixelCache
+from benchmark.datasets.official import is_official, official_splits
 from benchmark.training.data import loader_workers
 from cocoad.errors import CocoadError, InputError
 from cocoad.manifest import read_dataset
@@ -25,31 +28,26 @@ def dataset_images(
     Raises:
         InputError: no such dataset or split.
     """
-    first = load_dataset(path, layout=layout, split=_numbers(path, splits)[0], coco_root=coco_root)
-    found = [first]
-    if first.split is not None:
-        rest = _numbers(path, splits)[1:]
+    first, *rest = _all_splits(path, layout) if splits in (None, "all") else splits_of(splits)
+    found = [load_dataset(path, layout=layout, split=first, coco_root=coco_root)]
+    if found[0].split is not None:
         found += [load_dataset(path, layout=layout, split=split, coco_root=coco_root) for split in rest]
     return list({sample.id: sample for each in found for sample in each.train + each.test}.values())
 
 
-def _numbers(path: Path, splits: str | None) -> list[int]:
-    if splits in (None, "all"):
-        try:
-            return sorted(int(split) for split in read_dataset(path).splits)
-        except InputError:
-            return [0]  # another layout: its reader knows better
-    try:
-        return [int(split) for split in str(splits).split(",")]
-    except ValueError:
-        raise InputError(f"no splits {splits!r}: write 0, 0,2 or all") from None
+def _all_splits(path: Path, layout: str | None) -> list[int]:
+    """Return the splits that a dataset has; of one without splits 0."""
+    if layout in (None, "built") and is_built(path):
+        return sorted(int(split) for split in read_dataset(path).splits)
+    if layout in (None, "official") and is_official(path):
+        return official_splits(path)
+    return [0]
 
 
 def fill_cache(
-    samples: Sequence[Sample], size: int, home: Path | None, workers: int | None, progress: Progress
+    cache: PixelCache, samples: Sequence[Sample], workers: int | None, progress: Progress
 ) -> Iterator[str]:
     """Fill the cache; yield what will be and what was done."""
-    cache = cache_of(samples, size, cache_home(home))
     needed = cache.needed_bytes(samples)
     yield f"{len(samples):,} images, {needed / 1e9:.2f} GB more in {cache.directory}"
     started = time.perf_counter()
@@ -63,14 +61,13 @@ def fill_cache(
     yield f"{done:,} images decoded in {seconds:.1f} s; bench run finds them by itself"
 
 
-def check_cache(samples: Sequence[Sample], size: int, home: Path | None) -> str:
+def check_cache(cache: PixelCache, samples: Sequence[Sample]) -> str:
     """Return that the cache is sound.
 
     Raises:
         InputError: images are not in it.
         CocoadError: rows are damaged (the error names the first).
     """
-    cache = cache_of(samples, size, cache_home(home))
     if missing := cache.missing(samples):
         raise InputError(
             f"{len(missing):,} of {len(samples):,} images are not in {cache.directory}: run bench cache"
@@ -83,8 +80,6 @@ def check_cache(samples: Sequence[Sample], size: int, home: Path | None) -> str:
     return f"sound: {len(samples):,} images in {cache.directory}"
 
 
-def clear_cache(samples: Sequence[Sample], size: int, home: Path | None) -> str:
+def clear_cache(cache: PixelCache) -> str:
     """Delete the cache; return what was deleted."""
-    cache = cache_of(samples, size, cache_home(home))
-    cache.forget()
-    return f"deleted {cache.directory}"
+    return f"deleted {cache.directory}" if cache.forget() else f"there is no {cache.directory} to delete"

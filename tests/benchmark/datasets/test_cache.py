@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def samples(tmp_path: Path) -> list[Sample]:
 @pytest.fixture
 def cache(samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PixelCache:
     monkeypatch.setattr(cache_module, "CHUNK", 2)
-    return cache_of(samples, SIZE, tmp_path / "home")
+    return cache_of(tmp_path / "data", samples, SIZE, tmp_path / "home")
 
 
 def decoded(samples: Sequence[Sample]) -> np.ndarray:
@@ -97,6 +98,40 @@ def test_a_killed_fill_goes_on_where_it_was(
         index.write(b"0000")
     assert cache.fill(samples, 0) == 5
     assert np.array_equal(cached(cache, samples), decoded(samples))
+
+
+@pytest.mark.parametrize("rows", [0, 4.5, None])
+def test_rows_whose_pixels_are_gone_are_damaged_and_decoded_again(
+    rows: float | None, cache: PixelCache, samples: list[Sample]
+) -> None:
+    cache.fill(samples, 0)
+    path = cache.directory / "pixels.u8"
+    if rows is None:
+        path.unlink()
+    else:
+        os.truncate(path, int(rows * cache.row_bytes))
+    whole = int(rows or 0)
+    assert cache.damaged(samples) == [sample.id for sample in samples[whole:]]
+    assert cache.fill(samples, 0) == 9 - whole
+    assert np.array_equal(cached(cache, samples), decoded(samples))
+    assert cache.damaged(samples) == []
+
+
+def test_some_of_a_dataset_s_images_have_the_cache_of_all(
+    cache: PixelCache, samples: list[Sample], tmp_path: Path
+) -> None:
+    cache.fill(samples, 0)
+    some = cache_of(tmp_path / "data", samples[6:], SIZE, tmp_path / "home")
+    assert some.missing(samples[6:]) == []
+
+
+def test_images_that_lie_outside_of_their_datasets_share_a_cache(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    caches = [
+        cache_of(tmp_path / name, samples, SIZE, tmp_path / "home") for name in ("built", "official", "data")
+    ]
+    assert len({cache.directory for cache in caches}) == 1
 
 
 def test_an_image_that_changed_is_decoded_again(cache: PixelCache, samples: list[Sample]) -> None:
