@@ -37,7 +37,9 @@ def write_checkpoint(directory: Path, step: int, tensors: Tensors, meta: Meta) -
 
 def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tensors, Meta] | None:
     """Return the newest checkpoint that is sound, or None; ``warn`` hears of the damaged ones."""
-    for path in reversed(_checkpoints(directory / CHECKPOINTS_DIR)):
+    paths = _checkpoints(directory / CHECKPOINTS_DIR)
+    while paths:
+        path = paths.pop()
         try:
             with safe_open(path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -46,7 +48,8 @@ def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tenso
                 return tensors, json.loads(header["meta"])
         except (SafetensorError, OSError, KeyError, ValueError):
             pass
-        warn(f"{path} is damaged: the checkpoint before it is used")
+        before = "the checkpoint before it is tried" if paths else "there is none before it, training starts again"
+        warn(f"{path} is damaged: {before}")
     return None
 
 

@@ -120,12 +120,12 @@ def test_the_last_two_checkpoints_are_kept_and_a_damaged_one_gives_way_to_the_on
     (folder / "step-000000005.safetensors").write_bytes(content)
     resumed = run(config(), tmp_path / "cut", resume=True)
     assert (
-        "step-000000005.safetensors is damaged: the checkpoint before it is used" in capsys.readouterr().err
+        "step-000000005.safetensors is damaged: the checkpoint before it is tried" in capsys.readouterr().err
     )
     assert weights(resumed) == weights(whole)
 
 
-def test_a_truncated_checkpoint_is_recognised(
+def test_a_truncated_checkpoint_with_none_before_it_is_recognised(
     config: Make,
     tiny: type,
     tmp_path: Path,
@@ -139,7 +139,7 @@ def test_a_truncated_checkpoint_is_recognised(
     (path,) = (next(tmp_path.glob("tiny*")) / CHECKPOINTS_DIR).iterdir()
     path.write_bytes(path.read_bytes()[:-1])
     run(config(), tmp_path, resume=True)
-    assert "is damaged" in capsys.readouterr().err
+    assert "is damaged: there is none before it, training starts again" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_by_name(
