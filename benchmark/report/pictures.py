@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmark.datasets.images import SUFFIXES
 from benchmark.outputs import PREVIEW_SIZE
 
 THUMBNAIL_SIZE = 192  # pixels, square, as the methods saw the image: its aspect is not kept
 MOST_PIXELS = 60_000_000  # of an image that is opened at all
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 LEVELS = 64  # of a heatmap
 FINER = 3  # an outline's steps per cell of a preview
 MOST_OUTLINES = 60  # the largest are drawn

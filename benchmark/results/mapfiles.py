@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.datasets.images import SUFFIXES as IMAGE_SUFFIXES
 from benchmark.npy import Shape, read_npy, read_npz_member
 from cocoad.console import one_line
 
 SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".png")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_SIDE = 16_384  # pixels
 MAX_PIXELS = 64_000_000
 GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
