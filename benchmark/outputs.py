@@ -27,6 +27,7 @@ from cocoad.files import json_bytes, open_atomic, write_atomic
 
 PREVIEW_SIZE = 64  # pixels, square
 CURVE_POINTS = 1000
+HALF_STEP = 1e-3  # of a map's range: float16 must not be coarser
 MOST_IMAGES = 1_000_000  # previews that are read at most
 SCORES_HEADER = ("id", "image", "class", "label", "score", "groups")
 
@@ -159,12 +160,13 @@ def _check_scalar(shape: Shape) -> None:
 
 
 def write_map(folder: Path, ident: str, values: FloatArray) -> None:
-    """Write an image's whole map (H, W) to ``folder/IDENT.npz``: float16, or float32 where that would lose it."""
-    largest = float(np.abs(values).max(initial=0.0))
-    kept = values.astype(np.float16) if 1e-2 <= largest <= 6e4 else values.astype(np.float32)
+    """Write an image's whole map (H, W) to ``folder/IDENT.npz``: in float16 if its range has 1,000 steps there."""
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float16 the step is NaN
+        step = np.spacing(np.abs(values).max(initial=0).astype(np.float16))
+    kind = np.float16 if values.size and step <= HALF_STEP * np.ptp(values) else np.float32
     path = folder / f"{ident}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, map=kept)
+    np.savez_compressed(path, map=values.astype(kind))
 
 
 def write_curves(directory: Path, curves: Mapping[str, Any]) -> None:

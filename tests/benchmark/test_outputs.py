@@ -19,6 +19,7 @@ from benchmark.outputs import (
     read_scores,
     shrink,
     write_curves,
+    write_map,
     write_previews,
     write_scores,
 )
@@ -115,6 +116,22 @@ def test_shrinking_masks_gives_shares(tmp_path: Path) -> None:
     masks = np.zeros((1, 128, 128), bool)
     masks[0, 0, 0] = True
     assert shrink(masks)[0, 0, 0] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("offset", "spread", "kind"),
+    [(0, 1, "float16"), (0, 3e4, "float16"), (0, 1e-3, "float16"), (0, 1e5, "float32"), (0, 1e-8, "float32"),
+     (1000, 0.05, "float32"), (-1000, 0.05, "float32"), (5, 0, "float32")],
+)  # fmt: skip
+def test_a_map_is_halved_where_a_thousand_steps_of_its_range_remain(
+    tmp_path: Path, offset: float, spread: float, kind: str
+) -> None:
+    values = (offset + spread * np.random.default_rng(0).random((48, 48))).astype(np.float32)
+    write_map(tmp_path, "a/b", values)
+    kept = np.load(tmp_path / "a" / "b.npz")["map"]
+    assert kept.dtype == kind
+    assert np.abs(kept - values).max() <= spread / 1000
+    assert kind == "float16" or np.array_equal(kept, values)
 
 
 def test_curves_are_thinned_with_both_ends_kept_and_without_nan(tmp_path: Path) -> None:
