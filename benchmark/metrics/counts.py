@@ -47,12 +47,10 @@ class ScoreCounts:
         return normal, anomalous, overlap
 
     def ordered(self, side: Side) -> ScoreCounts:
-        """Return counts of distinct ranks, each bin split in two: anomalous pixels above normal ones, or
-        below.
+        """Return counts of distinct ranks: each bin split in two, anomalous pixels above normal ones or below.
 
-        No order of the pixels within their bins gives a higher ("best") or lower ("worst") value of a metric
-        of ranks, so that the two bracket the value of the unbinned scores. "even" returns the counts as they
-        are.
+        No order of the pixels within their bins gives a higher ("best") or lower ("worst") value of a metric of
+        ranks: the two bracket the value of the unbinned scores. "even" returns the counts as they are.
         """
         if side == "even":
             return self

@@ -85,8 +85,8 @@ class Evaluator:
                 nothing.
 
         Raises:
-            InputError: shapes that do not fit, NaN, infinities, or masks that are not binary. Nothing was
-            added.
+            InputError: shapes that do not fit, NaN, infinities, masks that are not binary, or a text where a
+                list of names must be. Nothing was added.
         """
         batch = checked_batch(maps, masks, labels, image_scores, classes, groups, keep_float64=self.exact)
         if not len(batch.classes):

@@ -58,7 +58,7 @@ def checked_batch(
 
     Raises:
         InputError: shapes that do not fit, scores that are no finite float32, masks or labels other than 0
-        and 1.
+            and 1, a text where a list of names must be.
     """
     scores, shape = _scores(maps, keep_float64)
     count = shape[0]
@@ -68,6 +68,8 @@ def checked_batch(
     anomalous: BoolArray = np.asarray(binary.reshape(count, binary[0].size if count else 0).any(axis=1))
     own = anomalous if labels is None else _binary(labels, "labels")
     minima, maxima = _extremes(scores)
+    if isinstance(classes, str) or any(isinstance(tag, str) for tag in groups or ()):
+        raise InputError("classes are a list of names, groups a list of lists of names, not texts")
     names = [""] * count if classes is None else [str(name) for name in classes]
     tags = [()] * count if groups is None else [tuple(dict.fromkeys(map(str, tag))) for tag in groups]
     given = maxima if image_scores is None else _to_numpy(image_scores).astype(np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmark.metrics.counts import ScoreCounts, Side
 from benchmark.metrics.ranking import (
+    FPR_LIMIT,
     aupro,
     auroc,
     average_precision,
@@ -38,7 +39,7 @@ Scored = tuple[Scores, Reasons]
 _NO_ANOMALOUS_IMAGE, _NO_NORMAL_IMAGE = "no anomalous image", "no normal image"
 _NO_ANOMALOUS_PIXEL, _NO_NORMAL_PIXEL = "no anomalous pixel", "no normal pixel"
 _CONSTANT = "all pixels have the same score, so that min–max normalisation is undefined"
-_ONE_RATE = "fewer than two of its 100 thresholds have different false-positive rates below 0.3"
+_ONE_RATE = f"fewer than two of its 100 thresholds have different false-positive rates below {FPR_LIMIT}"
 
 
 def image_metrics(counts: ScoreCounts) -> Scored:

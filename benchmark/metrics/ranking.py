@@ -11,9 +11,8 @@ import numpy as np
 
 from benchmark.metrics.keys import FloatArray
 
-FPR_LIMIT = (
-    0.3  # AUPRO's bound on the false-positive rate (Bergmann et al., MVTec AD, IJCV 2021, section 4.4)
-)
+# AUPRO's bound on the false-positive rate (Bergmann et al., MVTec AD, IJCV 2021, section 4.4).
+FPR_LIMIT = 0.3
 
 
 def auroc(tp: FloatArray, fp: FloatArray) -> float:

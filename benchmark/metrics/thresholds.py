@@ -65,8 +65,7 @@ def aupro_at_steps(counts: ScoreCounts, side: Side = "even", limit: float = FPR_
 
 
 def hinges_on_outliers(counts: ScoreCounts) -> bool:
-    """Whether fewer than 1 in 10,000 of the pixels, at either end, hold more than half of the range of
-    scores.
+    """Whether 1 in 10,000 of the pixels at each end span more than half of the range of the scores.
 
     If so, min–max normalisation squeezes nearly all pixels into less than half of [0, 1], and the metrics of
     this module say more about those few pixels than about the rest. ``counts`` are not normalised.

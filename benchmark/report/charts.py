@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from benchmark.metrics.ranking import FPR_LIMIT
 from benchmark.report.svg import LARGEST, Axis, Series, axis_for, histogram, line_chart, scatter, widened
 from benchmark.report.testsets import RunsOnTestSet, ShownRun, Styles
 from benchmark.results.names import COLUMNS
@@ -38,9 +39,15 @@ CURVES = (  # kind, title, x and its label, y and its label
     ("image_pr", "Precision and recall of images", "recall", "recall", "precision", "precision"),
     ("roc", "ROC of pixels", "fpr", "false positive rate", "tpr", "true positive rate"),
     ("pr", "Precision and recall of pixels", "recall", "recall", "precision", "precision"),
-    ("pro", "Per-region overlap, up to FPR 0.3", "fpr", "false positive rate", "pro", "mean overlap"),
+    (
+        "pro",
+        f"Per-region overlap, up to FPR {FPR_LIMIT}",
+        "fpr",
+        "false positive rate",
+        "pro",
+        "mean overlap",
+    ),
 )
-PRO_LIMIT = 0.3
 COSTS = ("test_images_per_s", "train_seconds", "parameters", "gmacs", "peak_memory_bytes")
 
 
@@ -53,7 +60,7 @@ def class_charts(group: RunsOnTestSet) -> list[ClassCharts]:
 def _curves(runs: Sequence[ShownRun], name: str) -> list[Chart]:
     charts = []
     for kind, title, x, x_label, y, y_label in CURVES:
-        limit = PRO_LIMIT if kind == "pro" else 1.0
+        limit = FPR_LIMIT if kind == "pro" else 1.0
         series = [Series(run.label, run.style, _up_to(run.curve(kind, name, x, y), limit)) for run in runs]
         series = [one for one in series if one.points]
         if series:

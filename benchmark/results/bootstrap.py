@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.metrics.ranking import FPR_LIMIT
 from benchmark.metrics.regions import region_weights
 
 Floats = npt.NDArray[np.float64]
-AUPRO_LIMIT = 0.3
 PIXEL_BINS = 512
 
 
@@ -139,13 +139,13 @@ def metrics_of(counts: Counts) -> dict[str, Floats]:
 
 
 def _area(rates: Floats, overlaps: Floats) -> Floats:
-    """Return the area under overlap against false-positive rate up to 0.3, divided by 0.3."""
+    """Return the area under overlap against false-positive rate up to AUPRO's limit, divided by it."""
     zero = np.zeros((len(rates), 1))
     left, right = np.hstack([zero, rates[:, :-1]]), rates
     start, end = np.hstack([zero, overlaps[:, :-1]]), overlaps
-    width = np.minimum(right, AUPRO_LIMIT) - np.minimum(left, AUPRO_LIMIT)
+    width = np.minimum(right, FPR_LIMIT) - np.minimum(left, FPR_LIMIT)
     share = np.divide(width, right - left, out=np.zeros_like(width), where=right > left)
-    area: Floats = (width * (start + (start + (end - start) * share)) / 2).sum(axis=1) / AUPRO_LIMIT
+    area: Floats = (width * (start + (start + (end - start) * share)) / 2).sum(axis=1) / FPR_LIMIT
     return area
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmark.metrics.protocols import AGGREGATES, MID_METRICS
 from cocoad.errors import InputError
 
 
@@ -53,12 +54,16 @@ DEFAULT_METRICS = (
     "pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou_max", "mad",
 )  # fmt: skip
 
+
+def _with_means(*metrics: str) -> frozenset[str]:
+    """Return metrics and the means that contain one of them."""
+    means = [mean for mean, parts in AGGREGATES.items() if not set(parts).isdisjoint(metrics)]
+    return frozenset(metrics).union(means)
+
+
 THRESHOLDS_ON_NORMALISED_MAPS = {
-    "exact": frozenset({"pixel_f1_.2_.8", "pixel_acc_.2_.8", "pixel_iou_.2_.8", "mad_.2_.8"}),
-    "ader": frozenset(
-        {"pixel_f1_.2_.8", "pixel_acc_.2_.8", "pixel_iou_.2_.8", "mad_.2_.8"}
-        | {"pixel_f1_max", "pixel_iou_max", "aupro", "mad_pixel", "mad"}
-    ),
+    "exact": _with_means(*MID_METRICS),
+    "ader": _with_means(*MID_METRICS, "pixel_f1_max", "pixel_iou_max", "aupro"),
 }
 """Per protocol, the metrics (and means that contain one) whose thresholds are set by the maps' extremes."""
 

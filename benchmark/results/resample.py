@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.metrics import AGGREGATES
 from benchmark.outputs import ImageScore, Previews
 from benchmark.results.bootstrap import Floats, ImageScores, PixelCounts, metrics_of
 
@@ -17,11 +18,6 @@ PIXEL = {
     "pixel_f1_max": "f1_max",
     "pixel_iou_max": "iou_max",
     "aupro": "aupro",
-}
-MEANS = {
-    "mad_image": ("image_auroc", "image_ap", "image_f1_max"),
-    "mad_pixel": ("pixel_auroc", "pixel_ap", "pixel_f1_max"),
-    "mad": (*IMAGE, "pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro"),
 }
 CHUNK = 250  # resamples at a time
 
@@ -100,7 +96,7 @@ class Side:
 def _averaged(classes: Sequence[Values]) -> Values:
     """Return the mean over classes of every metric, and the means of metrics that can be had."""
     values = {name: np.mean([one[name] for one in classes], axis=0) for name in classes[0]}
-    for mean, parts in MEANS.items():
+    for mean, parts in AGGREGATES.items():
         if all(part in values for part in parts):
             values[mean] = np.mean([values[part] for part in parts], axis=0)
     return values

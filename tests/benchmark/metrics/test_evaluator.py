@@ -144,6 +144,9 @@ def test_wrong_input_is_refused_in_words_and_leaves_no_trace(maps: Any, masks: A
         ({"labels": [0, 1, 2, 0, 0, 0]}, "other values"),
         ({"image_scores": [np.nan] * 6}, "finite"),
         ({"classes": ["a"]}, "1 classes"),
+        ({"classes": "sixcat"}, "classes are a list of names"),
+        ({"groups": ["cat", "dog", (), (), (), ()]}, "groups a list of lists of names"),
+        ({"groups": "sixcat"}, "groups a list of lists of names"),
     ],
 )
 def test_side_information_that_does_not_fit_is_refused(option: dict[str, Any], words: str) -> None:
