@@ -73,7 +73,7 @@ def score_maps(
         overwrite: replace a finished run of that name.
 
     Returns:
-        The run directory, ``out/NAME-DATASET[-split K]``.
+        The run directory, ``out/NAME_DATASET[_split-K]``.
 
     Raises:
         UnusableMapsError: a map is missing, extra, ambiguous, unreadable, of a wrong size or not finite.
@@ -124,8 +124,8 @@ def score_maps(
 def _directory_name(name: str, dataset: AnomalyDataset) -> str:
     if not re.fullmatch(r"[\w][\w.+-]*", name):
         raise InputError(f"--name {name!r}: use letters, digits and . _ + - only, since it names a folder")
-    split = "" if dataset.split is None else f"-split{dataset.split}"
-    return f"{name}-{dataset.name}{split}"
+    split = "" if dataset.split is None else f"_split-{dataset.split}"
+    return f"{name}_{dataset.name}{split}"
 
 
 def _checked_batches(

@@ -51,7 +51,7 @@ def call(maps: Path, tmp_path: Path, *words: str) -> Any:
 def test_it_writes_a_run_named_after_the_folder_and_says_what_next(maps: Path, tmp_path: Path) -> None:
     result = call(maps, tmp_path)
     assert result.exit_code == 0, result.output
-    directory = tmp_path / "runs" / "mine-coco-ad-split0"
+    directory = tmp_path / "runs" / "mine_coco-ad_split-0"
     assert f"scored 6 maps into {directory}" in result.stdout
     assert "bench leaderboard" in result.stderr
     assert read_record(directory).metrics["exact"]["image_auroc"] == 1.0

@@ -97,6 +97,7 @@ def test_the_record_has_the_metrics_of_the_maps_under_both_protocols(
 
 def test_the_run_directory_is_like_any_other(score: Score, dataset: AnomalyDataset) -> None:
     directory = score()
+    assert directory.name == "mine_coco-ad_split-0"
     values, masks = stack(dataset)
     scores = read_scores(directory)
     assert [s.id for s in scores] == [s.id for s in dataset.test]
