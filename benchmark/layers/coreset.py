@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PROJECTED = (
-    128  # dimensions in which distances are compared (PatchCore, section 3.2: Johnson and Lindenstrauss)
-)
+# Dimensions in which distances are compared (PatchCore, section 3.2: Johnson and Lindenstrauss).
+PROJECTED = 128
 
 
 def greedy_coreset(points: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -30,9 +30,8 @@ class Method(nn.Module, ABC):
 
     source: ClassVar[str]  # paper, venue and year
     default_backbone: ClassVar[str | None] = None
-    presets: ClassVar[
-        dict[Preset, Recipe]
-    ]  # "paper": the published recipe; "fast": a cheaper one that holds up
+    # "paper": the published recipe; "fast": a cheaper one that holds up, where there is one.
+    presets: ClassVar[dict[Preset, Recipe]]
 
     def load_backbones(self, weights: str) -> None:
         """Fill every backbone with pretrained ``weights``: imagenet, offline, random or a file's path."""

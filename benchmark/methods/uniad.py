@@ -144,8 +144,7 @@ class DecoderLayer(nn.Module):
 def neighbour_mask(side: int) -> Tensor:
     """Return the mask (side², side²), true where two places of the grid lie in each other's neighbourhood.
 
-    It is 7×7 on grids of 8×8 and more; on smaller ones it shrinks so far that every
-    place still sees another.
+    It is 7×7 on grids of 8×8 and more; on smaller ones it shrinks so far that every place still sees another.
     """
     radius = min(NEIGHBOURHOOD // 2, side // 2 - 1)
     places = torch.arange(side)
