@@ -124,7 +124,7 @@ def build(
 @click.option("--train-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
 @click.option("--val-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
 @click.option("--deep", is_flag=True, help="Also recompute every label and mask from the annotations.")
-@click.option("--official", is_flag=True, help="Also demand the published counts.")
+@click.option("--official", is_flag=True, help="Also demand the published counts and options.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--codes", is_flag=True, help="Check nothing; list what can be found, as Markdown.")
 def verify(
@@ -183,14 +183,13 @@ def verify(
 @click.option(
     "--coco-root",
     type=DIRECTORY,
-    help=f"Where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
+    help=f"For folder: where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
 )
 def export(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> None:
     """Write a built DATASET in a layout that other programs read."""
     from cocoad.export import LAYOUTS
-    from cocoad.manifest import find_coco_root
 
-    for path in LAYOUTS[layout](dataset, find_coco_root(dataset, coco_root), out):
+    for path in LAYOUTS[layout](dataset, out, coco_root):
         click.echo(path)
 
 

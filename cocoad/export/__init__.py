@@ -8,8 +8,13 @@ from pathlib import Path
 from cocoad.export.ader import export_ader
 from cocoad.export.folder import export_folder
 
-Export = Callable[[Path, Path, Path], list[Path]]  # (built dataset, COCO root, output) -> what was written
+Export = Callable[
+    [Path, Path, Path | None], list[Path]
+]  # (built dataset, output, COCO root) -> what was written
 
-LAYOUTS: dict[str, Export] = {"ader": export_ader, "folder": export_folder}
+LAYOUTS: dict[str, Export] = {
+    "ader": lambda dataset, out, _: export_ader(dataset, out),  # which has no need of images
+    "folder": export_folder,
+}
 
 __all__ = ["LAYOUTS", "export_ader", "export_folder"]

@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cocoad.errors import InputError
-from cocoad.files import inside, json_bytes, write_atomic
+from cocoad.files import json_bytes, write_atomic
+from cocoad.images import without_size_warnings
 from cocoad.manifest import SplitManifest, TestSample, TrainSample, read_dataset, read_split
-from cocoad.masks import read_mask_png, write_mask_png_gray
+from cocoad.masks import read_sample_mask, write_mask_png_gray
 from cocoad.staging import staged_directory
 
+_OFFICIAL_IMAGE = re.compile(r"(?:.*/)?([0-9]{1,12})\.[A-Za-z]+")  # as in splits/schemas/official.schema.json
 
-def export_ader(dataset: Path, coco_root: Path, out: Path) -> list[Path]:
+
+@without_size_warnings()
+def export_ader(dataset: Path, out: Path) -> list[Path]:
     """Write every split of a built dataset in the official layout and return the `meta_20_K.json` files.
 
     Paths in the files are relative to the COCO root, so that ``out`` is to be that root, or its files moved there.
-    The masks lie in `val2017_mask_ad_20_K/`; a split's meta is written last.
+    The masks lie in `val2017_mask_ad_20_K/`. All splits appear, the metas last, or none does.
 
     Raises:
-        InputError: a split is there already; it may be somebody's only copy.
+        InputError: a split is there already (it may be somebody's only copy), a mask is not as it was built, or
+            an image is not named by its id, by which this layout's readers know it.
     """
     numbers = [int(key) for key in read_dataset(dataset).splits]
     places = {k: (out / f"meta_20_{k}.json", out / f"val2017_mask_ad_20_{k}") for k in numbers}
     for path in (path for pair in places.values() for path in pair):
         if path.exists():
             raise InputError(f"{path} is there already: give another --out, or delete it")
+    splits = {number: read_split(dataset, number) for number in numbers}
+    for split in splits.values():
+        _check_names((*split.train, *split.test))
+    with contextlib.ExitStack() as stack:
+        for number, (_, folder) in places.items():
+            staging = stack.enter_context(staged_directory(folder))
+            for sample in splits[number].test:
+                if sample.label:
+                    write_mask_png_gray(staging / _mask_name(sample), read_sample_mask(dataset, sample))
     for number, (meta, folder) in places.items():
-        split = read_split(dataset, number)
-        with staged_directory(folder) as staging:
-            for sample in split.test:
-                if sample.mask is not None:
-                    mask = read_mask_png(inside(dataset, sample.mask))
-                    write_mask_png_gray(staging / Path(sample.mask).name, mask)
-        write_atomic(meta, json_bytes(_meta(split, folder.name)))
+        write_atomic(meta, json_bytes(_meta(splits[number], folder.name)))
     return [meta for meta, _ in places.values()]
+
+
+def _check_names(samples: Iterable[TrainSample | TestSample]) -> None:
+    for sample in samples:
+        name = _OFFICIAL_IMAGE.fullmatch(sample.image)
+        if name is None or int(name[1]) != sample.id:
+            raise InputError(
+                f"{sample.image} is not named by its id {sample.id}, as the official layout has it: "
+                "give --layout folder"
+            )
+
+
+def _mask_name(sample: TestSample) -> str:
+    return f"{sample.id:012d}.png"
 
 
 def _meta(split: SplitManifest, masks: str) -> dict[str, Any]:
     return {
         "train": {"coco": [_entry(sample, "") for sample in split.train]},
-        "test": {"coco": [_entry(s, f"{masks}/{Path(s.mask).name}" if s.mask else "") for s in split.test]},
+        "test": {"coco": [_entry(s, f"{masks}/{_mask_name(s)}" if s.label else "") for s in split.test]},
     }
 
 

@@ -142,7 +142,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("verify")
     draw_sample(place / "coco", train=24, val=24, size=64)
     build_dataset(place / "coco", place / "coco-ad")
-    export_ader(place / "coco-ad", place / "coco", place / "coco")
+    export_ader(place / "coco-ad", place / "coco")
     return place
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from cocoad.build import build_dataset
 from cocoad.cli import cocoad
 from cocoad.errors import InputError
-from cocoad.export import LAYOUTS
+from cocoad.export import LAYOUTS, export_ader, export_folder
 from cocoad.manifest import read_split
-from cocoad.masks import read_mask_png
+from cocoad.masks import mask_digest, read_mask_png, write_mask_png
 
 
 def export(dataset: Any, layout: str, out: Path) -> str:
@@ -77,10 +79,94 @@ def test_what_is_there_already_is_not_written_over(built: Any, tmp_path: Path, l
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_damaged_mask_stops_the_export_before_its_split_appears(
-    built: Any, tmp_path: Path, layout: str
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda mask: mask.write_bytes(b"no image"), "not a readable image"),
+        (lambda mask: mask.unlink(), "is missing"),
+        (lambda mask: write_mask_png(mask, ~read_mask_png(mask)), "was changed after the build"),
+        (
+            lambda mask: write_mask_png(mask, read_mask_png(mask).reshape(1, -1)),
+            "was changed after the build",
+        ),
+    ],
+)
+def test_a_mask_that_is_not_as_built_stops_the_export_before_any_split_appears(
+    built: Any, tmp_path: Path, layout: str, damage: Callable[[Path], object], message: str
 ) -> None:
-    built.mask.write_bytes(b"no image")
-    with pytest.raises(InputError, match="not a readable image"):
+    mask = sorted((built.directory / "masks" / "split_2").iterdir())[-1]
+    sound = mask.read_bytes()
+    damage(mask)
+    with pytest.raises(InputError, match=message):
         export(built, layout, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+    mask.write_bytes(sound)
+    export(built, layout, tmp_path / "out")
+
+
+def test_the_official_layout_needs_no_images(
+    built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COCO_ROOT", raising=False)
+    (built.directory / "coco-root.txt").unlink()
+    export(built, "ader", tmp_path / "official")
+    with pytest.raises(InputError, match="where is COCO"):
+        export(built, "folder", tmp_path / "mvtec")
+
+
+@pytest.mark.parametrize(
+    "name", ["cat.jpg", "-rf.jpg", "777.jpg", "a/103.jpg", "000000000101.jpg", "102", "102.mp3"]
+)
+def test_the_official_layout_refuses_images_that_are_not_named_by_their_ids(
+    tiny_coco: Any, tmp_path: Path, name: str
+) -> None:
+    rename(tiny_coco, 1, name)
+    build_dataset(tiny_coco.root, tmp_path / "ad")
+    with pytest.raises(InputError, match=rf"val2017/{name} is not named by its id 102.*--layout folder"):
+        export_ader(tmp_path / "ad", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def rename(coco: Any, index: int, name: str) -> None:
+    """Give a val2017 image another file."""
+    coco.val["images"][index]["file_name"] = name
+    coco.save()
+    path = coco.root / "val2017" / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1.jpg", "1.png"),
+        ("a/1.jpg", "b/1.jpg"),
+        ("1.jpg", "1.jpg"),
+        ("000000000102.jpg", "000000000101.jpg"),
+    ],
+    ids=["one stem", "one name in two folders", "one file", "each other's ids"],
+)
+def test_images_whose_names_collide_keep_a_link_and_a_mask_each(
+    tiny_coco: Any, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    tiny_coco.annotate(102, 1, [[0, 0, 5, 0, 5, 9]])
+    for index, name in enumerate(names):
+        rename(tiny_coco, index, name)
+    build_dataset(tiny_coco.root, tmp_path / "ad")
+    export_folder(tmp_path / "ad", tmp_path / "out")
+    root = tmp_path / "out" / "split_0" / "coco"
+    links = sorted((root / "test" / "held_out").iterdir())
+    assert [link.stem for link in links] == ["000000000101", "000000000102"]
+    assert [link.readlink() for link in links] == [tiny_coco.root / "val2017" / name for name in names]
+    for sample in read_split(tmp_path / "ad", 0).test[:2]:
+        mask = read_mask_png(root / "ground_truth" / "held_out" / f"{sample.id:012d}_mask.png")
+        assert mask_digest(mask) == sample.mask_sha256
+
+
+def test_images_that_are_not_there_are_counted_before_anything_is_written(built: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        InputError, match=r"^(\d+) of \1 images are missing, first .*/empty/train2017/.*--coco-root"
+    ):
+        export_folder(built.directory, tmp_path / "out", tmp_path / "empty")
+    assert not (tmp_path / "out").exists()

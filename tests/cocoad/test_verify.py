@@ -46,7 +46,7 @@ def test_only_split_2_may_differ_from_the_papers_test_pair(
 def test_masks_of_the_other_rasteriser_are_more_than_a_border_apart(built: Any, tmp_path: Path) -> None:
     build_dataset(built.root, tmp_path / "accurate", options=BuildOptions(rasterizer="coco"))
     assert list(verify(tmp_path / "accurate", deep=True)) == []
-    export_ader(tmp_path / "accurate", built.root, tmp_path / "official")
+    export_ader(tmp_path / "accurate", tmp_path / "official")
     assert "deep-mask" in verify(tmp_path / "official", coco_root=built.root, deep=True).by_code()
 
 
