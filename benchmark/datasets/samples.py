@@ -14,11 +14,9 @@ class Sample:
     image: Path
     class_name: str
     label: int = 0  # 0 normal, 1 anomalous
-    mask: Path | None = None  # same size as the image, > 0 anomalous; None: nothing anomalous
+    mask: Path | None = None  # same size as the image; None: nothing anomalous
     groups: tuple[str, ...] = ()  # "category:person", "size:small", "defect:crack"
-    mask_threshold: int | None = (
-        None  # masks of small label ids: values above it are anomalous; None: 0 … 255
-    )
+    mask_threshold: int | None = None  # of a mask of label ids: those above it are anomalous; None: above 127
 
 
 @dataclass(frozen=True)
