@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cocoad.errors import InputError
+
+NAME_KEPT = 20  # characters of a name, and of its suffix, that a temporary file's name has too
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -22,15 +24,25 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def open_atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; when the block ends well it is fsynced and renamed to ``path``."""
+    """Yield a temporary path beside ``path``; when the block ends well it is fsynced and renamed to ``path``.
+
+    Its name is a dot, the first letters of that of ``path``, and so on to the same suffix; the umask says who
+    may read it.
+
+    Raises:
+        InputError: ``path`` is empty, or a directory.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a directory: give the path of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".partial{path.suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    begin, suffix = path.stem[:NAME_KEPT], path.suffix[:NAME_KEPT]  # so that no name is too long
+    temporary = path.with_name(f".{begin}.{secrets.token_hex(8)}.partial{suffix}")
+    temporary.touch(exist_ok=False)
+    mode = temporary.stat().st_mode
     try:
         yield temporary
         _fsync(temporary)
-        temporary.chmod(0o644)
+        temporary.chmod(mode)  # safetensors puts a file of its own there, which nobody else may read
         temporary.replace(path)
         _fsync(path.parent)
     finally:
