@@ -26,8 +26,13 @@ def staged_directory(target: Path) -> Iterator[Path]:
     left behind is recognised by its lock, which dies with the process, and removed.
 
     Raises:
-        InputError: another process is making the same target right now.
+        InputError: another process is making the same target right now, or it holds the current directory.
     """
+    target = target.resolve()
+    if Path.cwd().is_relative_to(target):  # a shell would stay behind in the directory that was replaced
+        raise InputError(
+            f"{target} is the current directory, or holds it: give another one, or run this from outside of it"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = target.with_name(f".{target.name}.building")
     replaced = target.with_name(f".{target.name}.replaced")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -92,3 +93,26 @@ def test_a_directory_that_holds_something_is_not_drawn_over(tmp_path: Path) -> N
     with pytest.raises(InputError, match="is not empty"):
         draw_sample(tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("target", [".", "sub/.."])
+@pytest.mark.parametrize("draw", [draw_sample, draw_annotations])
+def test_the_directory_that_one_is_in_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, draw: Callable[..., None]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="here is the current directory, or holds it: give another one"):
+        draw(Path(target), train=1, val=1)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "here"]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_link_to_an_empty_or_a_missing_directory_is_followed(tmp_path: Path, missing: bool) -> None:
+    if not missing:
+        (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    draw_annotations(tmp_path / "link", train=1, val=1)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there" / "annotations" / "instances_val2017.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there"]
