@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +44,16 @@ from cocoad.staging import staged_directory
 Advance: TypeAlias = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 TRAIN, VAL = "train2017", "val2017"
+_OWN = re.compile(  # what a build writes
+    r"dataset\.json|coco-root\.txt|split_[0-3]\.json|masks/split_[0-3]/\d{12}\.png"
+)
 GET_COCO = "get train2017, val2017 and annotations_trainval2017 from https://cocodataset.org/#download"
+
+
+class _Format(msgspec.Struct):
+    """What every version of ``dataset.json`` says of itself."""
+
+    format: Literal["cocoad-dataset"]
 
 
 @dataclass(frozen=True)
@@ -85,14 +96,15 @@ def build_dataset(
         train_annotations, val_annotations: other files than ``annotations/instances_*2017.json``.
         jobs: processes that draw masks (default: one per processor, at most 4), about 100 MB each; the result
             does not depend on it.
-        overwrite: replace a built dataset at ``out``.
+        overwrite: replace a built dataset at ``out`` that holds no other splits and nothing else.
         dry_run: only count.
         advance: is told of progress.
 
     Raises:
-        InputError: a file is missing or not what it must be, or ``out`` is taken.
+        InputError: a file is missing or not what it must be, ``out`` is taken, or there is no such split.
     """
     started = time.monotonic()
+    _check_splits(splits)
     options = options or BuildOptions()
     source = _find_source(coco_root, train_annotations, val_annotations)
     masks = 0
@@ -105,7 +117,7 @@ def build_dataset(
         notes = _notes(train, val)
     else:
         target = out.resolve()
-        _check_target(target, source, overwrite)
+        _check_target(target, source, splits, overwrite)
         with staged_directory(target) as staging:
             train, val, masks, notes = _build_into(staging, source, splits, options, jobs, advance)
     report = compare({split: _counts(train, val, split) for split in splits})
@@ -137,8 +149,14 @@ def _find_source(coco_root: Path, train: Path | None, val: Path | None) -> _Sour
     return _Source(root, train, val)
 
 
-def _check_target(target: Path, source: _Source, overwrite: bool) -> None:
-    """Refuse to write where something else lies, or to delete what is not ours."""
+def _check_splits(splits: Sequence[int]) -> None:
+    for split in splits:
+        if split not in SPLITS:
+            raise InputError(f"there is no split {split}: COCO-AD has {', '.join(map(str, SPLITS))}")
+
+
+def _check_target(target: Path, source: _Source, splits: Sequence[int], overwrite: bool) -> None:
+    """Refuse to write where something else lies, or to delete what would not be built again."""
     if not target.exists():
         return
     if not target.is_dir():
@@ -148,10 +166,35 @@ def _check_target(target: Path, source: _Source, overwrite: bool) -> None:
             raise InputError(f"{target} holds {path}, which the build reads: give another --out")
     if not any(target.iterdir()):
         return
-    if not (target / DATASET_FILE).is_file():
-        raise InputError(f"{target} is not empty and not a built dataset: give another --out")
+    if not _is_built(target):
+        raise InputError(f"{target} is not empty and not a built dataset: give another --out, or delete it")
     if not overwrite:
         raise InputError(f"{target} is built already: --overwrite builds it again, --out DIR elsewhere")
+    if foreign := _first_foreign(target):
+        raise InputError(f"{foreign} is not the dataset's: move it elsewhere, or give another --out")
+    lost = [str(split) for split in SPLITS if split not in splits and (target / split_file(split)).exists()]
+    if lost:
+        raise InputError(
+            f"{target} has split {', '.join(lost)} too, which would be gone: "
+            "build all its splits again, or give another --out"
+        )
+
+
+def _is_built(directory: Path) -> bool:
+    """Say whether ``dataset.json`` is there and says that it is one, of whichever version."""
+    path = directory / DATASET_FILE
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return path.is_file() and bool(msgspec.json.decode(path.read_bytes(), type=_Format))
+    return False
+
+
+def _first_foreign(directory: Path) -> Path | None:
+    """Return a file in a built dataset that no build wrote."""
+    for path in sorted(directory.rglob("*")):
+        is_file = path.is_symlink() or not path.is_dir()
+        if is_file and not _OWN.fullmatch(path.relative_to(directory).as_posix()):
+            return path
+    return None
 
 
 def _part(folder: str, annotations: Annotations, splits: Sequence[int], options: BuildOptions) -> _Part:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
-
 import msgspec
 
+from cocoad.console import next_line, path_line
 from cocoad.manifest import DEFAULT_DATASET, BuildOptions
 from cocoad.partition import Counts, partition
 
 WHOLE_COCO = (118_287, 5_000)  # images of train2017 and val2017
+OTHER_OPTIONS = (
+    "the options change who belongs to the benchmark, or its masks: scores on this dataset are not COCO-AD's "
+    "(official are --rasterizer ader --unannotated exclude --crowd include)"
+)
 
 
 class SplitReport(msgspec.Struct, frozen=True):
@@ -41,21 +44,18 @@ def compare(counts: dict[int, Counts]) -> dict[str, SplitReport]:
 def official_warnings(
     splits: dict[str, SplitReport], options: BuildOptions, images: tuple[int, int]
 ) -> list[str]:
-    """Say in words why counts differ from the official ones; ``images`` are train2017's and val2017's."""
+    """Say in words why scores are not COCO-AD's; ``images`` are train2017's and val2017's."""
+    official = BuildOptions(allow_missing_images=options.allow_missing_images)
     differing = [split for split, report in splits.items() if not report.equals_official]
-    if not differing:
-        return []
-    if options.unannotated != "exclude" or options.crowd != "include":
-        return [
-            "the options change who belongs to the benchmark: scores on this dataset are not COCO-AD's "
-            "(official are --unannotated exclude --crowd include)"
-        ]
-    if images != WHOLE_COCO:
-        return [
+    warnings = [] if options == official else [OTHER_OPTIONS]
+    if differing and images != WHOLE_COCO:
+        warnings.append(
             f"{images[0]:,} train and {images[1]:,} val images are not the whole COCO 2017 "
             f"({WHOLE_COCO[0]:,} and {WHOLE_COCO[1]:,}): good for trying things out, not for comparing scores"
-        ]
-    return [_difference(split, splits[split]) for split in differing]
+        )
+    elif (options.unannotated, options.crowd) == (official.unannotated, official.crowd):
+        warnings += [_difference(split, splits[split]) for split in differing]
+    return warnings
 
 
 def _difference(split: str, report: SplitReport) -> str:
@@ -77,14 +77,14 @@ def describe(report: BuildReport) -> str:
         rows.append((split, *(f"{number:,}" for number in _triple(part.counts)), official))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    lines += [f"note: {note}" for note in report.notes]
+    lines += [f"note: {path_line(note)}" for note in report.notes]
     lines += [f"warning: {warning}" for warning in report.warnings]
     if report.out is None:
         lines.append(f"counted in {report.seconds:.1f} s; nothing was written (--dry-run)")
     else:
-        lines.append(f"built {report.out} in {report.seconds:.1f} s: {report.masks:,} masks")
-        named = "" if report.out == DEFAULT_DATASET else f" {shlex.quote(report.out)}"
-        lines.append(f"next: cocoad verify{named}")
+        lines.append(f"built {path_line(report.out)} in {report.seconds:.1f} s: {report.masks:,} masks")
+        named = [] if report.out == DEFAULT_DATASET else [report.out]
+        lines.append(next_line("cocoad", "verify", *named))
     return "\n".join(lines)
 
 

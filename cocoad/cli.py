@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from cocoad import __version__
-from cocoad.console import run_cli
+from cocoad.console import run_cli, stopped_like_interrupted
 from cocoad.errors import EXIT_OK
 from cocoad.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET, Rasterizer
 
@@ -111,7 +111,10 @@ def build(
             dry_run=dry_run,
             advance=advance,
         )
-    click.echo(json_bytes(msgspec.to_builtins(report)).decode() if as_json else describe(report))
+    if as_json:
+        click.echo(json_bytes(msgspec.to_builtins(report)), nl=False)
+    else:
+        click.echo(describe(report))
 
 
 @cocoad.command()
@@ -162,7 +165,7 @@ def verify(
     if as_json:
         click.echo(json_bytes(verification.as_json(dataset, findings)), nl=False)
     else:
-        print_findings(dataset, findings)
+        print_findings(dataset, findings, coco_root)
     return verification.exit_code(findings)
 
 
@@ -210,37 +213,47 @@ def sample(
     directory: Path, train: int | None, val: int | None, size: int, seed: int, annotations_only: bool
 ) -> None:
     """Draw a small, licence-free COCO into DIRECTORY, to try things out."""
-    from cocoad.console import progress_callback
+    from cocoad.console import next_line, path_line, progress_callback
     from cocoad.sample import draw_annotations, draw_sample
 
     counts = {name: count for name, count in (("train", train), ("val", val)) if count is not None}
+    build_it = ("cocoad", "build", "--coco-root", directory)
     if annotations_only:
         draw_annotations(directory, **counts, seed=seed)
-        click.echo(f"wrote annotations\nnext: cocoad build --coco-root {directory} --allow-missing-images")
+        click.echo("wrote annotations")
+        click.echo(next_line(*build_it, "--allow-missing-images"))
         return
     with progress_callback() as advance:
         draw_sample(directory, **counts, size=size, seed=seed, advance=advance)
-    click.echo(f"drew a COCO in {directory}\nnext: cocoad build --coco-root {directory}")
+    click.echo(f"drew a COCO in {path_line(str(directory))}")
+    click.echo(next_line(*build_it))
 
 
 @cocoad.command()
 @click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
 @click.option("--coco-root", type=DIRECTORY, help="Where the annotations are: they count the instances.")
+@click.option("--val-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
 @click.option("--figure", type=FILE, help="Also draw a PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print the statistics as JSON.")
-def stats(dataset: Path, coco_root: Path | None, figure: Path | None, as_json: bool) -> None:
+def stats(
+    dataset: Path, coco_root: Path | None, val_annotations: Path | None, figure: Path | None, as_json: bool
+) -> None:
     """Count a built DATASET's images, instances, anomalous pixels and sizes, by split and held-out category."""
     import msgspec
 
+    from cocoad.console import path_line
     from cocoad.console import show as show_tables
     from cocoad.files import json_bytes
     from cocoad.stats import dataset_stats, tables, write_figure
 
-    found = dataset_stats(dataset, coco_root)
+    def note(what: str) -> None:
+        click.echo(f"note: {path_line(what)}", err=True)
+
+    found = dataset_stats(dataset, coco_root, val_annotations=val_annotations, note=note)
     if figure is not None:
         write_figure(found, figure)
     if as_json:
-        click.echo(json_bytes(msgspec.to_builtins(found)).decode(), nl=False)
+        click.echo(json_bytes(msgspec.to_builtins(found)), nl=False)
     else:
         show_tables(*tables(found))
 
@@ -267,13 +280,15 @@ def show(
     seed: int,
 ) -> None:
     """Draw a contact sheet of DATASET: anomalous images with the mask outlined and the categories named."""
+    from cocoad.console import path_line
     from cocoad.contact_sheet import write_contact_sheet
 
     choice = {"count": count, "columns": columns, "seed": seed}
     shown = write_contact_sheet(dataset, split, out, coco_root=coco_root, category=category, **choice)
-    click.echo(f"{out}: {shown} images of split {split}")
+    click.echo(f"{path_line(str(out))}: {shown} images of split {split}")
 
 
 def main() -> None:
     """Entry point of the ``cocoad`` command."""
-    run_cli(cocoad)
+    with stopped_like_interrupted():
+        run_cli(cocoad)

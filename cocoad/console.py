@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import io
 import logging
 import os
+import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -37,8 +40,10 @@ def hushed(*names: str) -> Iterator[None]:
 
 def run_cli(command: click.Command) -> None:
     """Run a click command; expected failures end in one line on stderr and an exit code, no traceback."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # so that any path can be printed
+    codecs.register_error("cocoad", _encode_anyway)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="cocoad")
     try:
         code = command.main(standalone_mode=False)
     except CocoadError as error:
@@ -59,6 +64,29 @@ def run_cli(command: click.Command) -> None:
         hint = "; free some space and run the same command again" if full else ""
         _die(f"{where}{error.strerror or error}{hint}", EXIT_RESOURCE if full else EXIT_INPUT)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+@contextlib.contextmanager
+def stopped_like_interrupted() -> Iterator[None]:
+    """Have a termination or a closed terminal end the block as Ctrl-C does, unless it is ignored (`nohup`)."""
+    process = os.getpid()
+    heard = [name for name in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(name) == signal.SIG_DFL]
+
+    def interrupt(number: int, frame: object) -> None:
+        if os.getpid() != process:
+            return  # a helper, which inherits this: its parent answers for it
+        for name in heard:  # once: `timeout` sends it twice, and the second would interrupt the tidying up
+            signal.signal(name, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored below a shell's "&"
+        signal.raise_signal(signal.SIGINT)  # rather than the exception itself, since `forks` can hold it back
+
+    for name in heard:
+        signal.signal(name, interrupt)
+    try:
+        yield
+    finally:
+        for name in heard:
+            signal.signal(name, signal.SIG_DFL)
 
 
 def progress(quiet: bool = False, auto_refresh: bool = True) -> Progress:
@@ -87,6 +115,16 @@ def one_line(text: str) -> str:
     return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
+def path_line(text: str) -> str:
+    """Do as `one_line`, but keep bytes of a path that are not UTF-8: for the terminal, not for a file."""
+    return "".join(mark if mark.isprintable() or _is_byte(mark) else " " for mark in text)
+
+
+def next_line(*command: object) -> str:
+    """Return the line that names the next command, quoted so that it works as it stands."""
+    return f"next: {shlex.join(map(str, command))}"
+
+
 @contextlib.contextmanager
 def progress_callback(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function (what is being done, how much of it, of how much) that moves one bar of `progress`."""
@@ -105,5 +143,17 @@ def progress_callback(quiet: bool = False) -> Iterator[Callable[[str, int, int],
 
 
 def _die(message: str, code: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {path_line(message)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _encode_anyway(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Encode a character that a stream's encoding lacks: a byte of a path as that byte, any other as "?"."""
+    assert isinstance(error, UnicodeEncodeError)
+    mark = error.object[error.start]
+    return (mark.encode("ascii", "surrogateescape") if _is_byte(mark) else b"?"), error.start + 1
+
+
+def _is_byte(mark: str) -> bool:
+    """Say whether a character stands for a byte of a path that is not UTF-8."""
+    return "\udc80" <= mark <= "\udcff"

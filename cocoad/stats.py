@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from cocoad.annotations import Annotations, read_annotations
+from cocoad.annotations import Annotations, parse_annotations, read_bytes
 from cocoad.errors import InputError
-from cocoad.files import open_atomic
-from cocoad.manifest import SplitManifest, find_coco_root, read_dataset, read_split
+from cocoad.files import open_atomic, sha256_bytes
+from cocoad.manifest import (
+    COCO_ROOT_VARIABLE,
+    DATASET_FILE,
+    DatasetManifest,
+    SplitManifest,
+    find_coco_root,
+    read_dataset,
+    read_split,
+)
 from cocoad.partition import membership
 
 if TYPE_CHECKING:
@@ -21,7 +30,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's limits of small and medium areas
-VAL_ANNOTATIONS = "annotations/instances_val2017.json"
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -58,14 +66,29 @@ class SplitStats(msgspec.Struct, frozen=True):
     categories: list[CategoryStats]
 
 
-def dataset_stats(directory: Path, coco_root: Path | None = None) -> list[SplitStats]:
+def dataset_stats(
+    directory: Path,
+    coco_root: Path | None = None,
+    *,
+    val_annotations: Path | None = None,
+    note: Callable[[str], object] = lambda what: None,
+) -> list[SplitStats]:
     """Return the statistics of a built dataset's splits.
 
+    Args:
+        directory: a built dataset.
+        coco_root: where the annotations are; None: as the build left it.
+        val_annotations: where val2017's are, if not under ``coco_root``.
+        note: is told why instances are not counted.
+
     Raises:
-        InputError: it is no built dataset, or a file of it was changed.
+        InputError: it is no built dataset, a file of it was changed, or a root or file that was given is none.
     """
-    annotations = _annotations(directory, coco_root)
     manifest = read_dataset(directory)
+    read = _annotations(directory, manifest, coco_root, val_annotations)
+    annotations = read if isinstance(read, Annotations) else None
+    if isinstance(read, str):
+        note(f"instances are not counted: {read}")
     found = []
     for name in sorted(manifest.splits):
         split = read_split(directory, int(name))
@@ -79,13 +102,25 @@ def dataset_stats(directory: Path, coco_root: Path | None = None) -> list[SplitS
     return found
 
 
-def _annotations(directory: Path, coco_root: Path | None) -> Annotations | None:
-    """Return val2017's annotations if they are at hand."""
+def _annotations(
+    directory: Path, manifest: DatasetManifest, coco_root: Path | None, given: Path | None
+) -> Annotations | str:
+    """Return the val2017 annotations that the dataset was built from, or why they are not at hand."""
+    recorded = manifest.inputs.get("val")
+    if recorded is None:
+        return f"{directory / DATASET_FILE} does not say what the dataset was built from"
     try:
-        path = find_coco_root(directory, coco_root) / VAL_ANNOTATIONS
-    except InputError:
-        return None
-    return read_annotations(path, segmentations=False) if path.is_file() else None
+        path = given or find_coco_root(directory, coco_root) / "annotations" / recorded.name
+    except InputError as error:
+        if coco_root is not None or os.environ.get(COCO_ROOT_VARIABLE):
+            raise
+        return str(error)
+    if given is None and not path.is_file():
+        return f"there is no {path}"
+    data = read_bytes(path)
+    if sha256_bytes(data) != recorded.sha256:
+        return f"{path} is not what the dataset was built from"
+    return parse_annotations(data, path, segmentations=False)
 
 
 def _split_stats(split: SplitManifest, areas: Mapping[int, Sequence[float]] | None) -> SplitStats:

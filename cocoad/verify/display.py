@@ -9,15 +9,23 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from cocoad.console import one_line, show
+from cocoad.console import next_line, one_line, path_line, show
+from cocoad.manifest import DATASET_FILE, read_dataset
+from cocoad.partition import SPLITS
 from cocoad.verify.findings import CATALOGUE, Finding, Findings
+from cocoad.verify.views import OFFICIAL_META
 
 SHOWN_IDS = 5
+WITHOUT_IMAGES = {"images-unchecked", "image-absent"}  # with which no method can run
 STYLES = {"error": "red", "warning": "yellow"}
 
 
-def print_findings(dataset: Path, findings: Findings) -> None:
-    """Print one row per finding on stdout, then the verdict."""
+def print_findings(dataset: Path, findings: Findings, coco_root: Path | None) -> None:
+    """Print one row per finding on stdout, then the verdict and, where it can work, what to do next.
+
+    Args:
+        coco_root: as it was given.
+    """
     if len(findings):
         table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
         table.add_column("Code", no_wrap=True)
@@ -30,9 +38,18 @@ def print_findings(dataset: Path, findings: Findings) -> None:
         show(table)
     warnings = len(findings) - findings.errors
     verdict = "sound" if findings.errors == 0 else f"not sound: {_number(findings.errors, 'error')}"
-    click.echo(f"{dataset} is {verdict}" + (f", {_number(warnings, 'warning')}" if warnings else ""))
-    if findings.errors == 0:
-        click.echo(f"next: bench run --method invad --split 0 --dataset {dataset}")
+    more = f", {_number(warnings, 'warning')}" if warnings else ""
+    click.echo(f"{path_line(str(dataset))} is {verdict}{more}")
+    if findings.errors == 0 and not WITHOUT_IMAGES & findings.by_code().keys():
+        run = ("bench", "run", "--method", "invad", "--split", _splits(dataset)[0], "--dataset", dataset)
+        click.echo(next_line(*run, *([] if coco_root is None else ["--coco-root", coco_root])))
+
+
+def _splits(dataset: Path) -> list[str]:
+    """Return the splits of a sound dataset of either layout, ascending."""
+    if (dataset / DATASET_FILE).is_file():
+        return sorted(read_dataset(dataset).splits)
+    return [str(split) for split in SPLITS if (dataset / OFFICIAL_META.format(split=split)).is_file()]
 
 
 def _place(finding: Finding) -> str:

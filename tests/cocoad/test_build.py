@@ -124,6 +124,7 @@ def test_json_says_the_same_as_the_table(tiny_coco: Any, tmp_path: Path) -> None
         cli, ["build", "--coco-root", str(tiny_coco.root), "--out", str(out), "--json"]
     )
     report = json.loads(result.stdout)
+    assert result.stdout.endswith("\n}\n")
     assert report["out"] == str(out)
     assert report["masks"] == 4
     assert report["splits"]["1"]["counts"] == {"train_normal": 2, "test_normal": 2, "test_anomalous": 1}
@@ -276,13 +277,77 @@ def test_what_is_in_the_way_is_not_touched(tiny_coco: Any, tmp_path: Path) -> No
 
 
 def test_overwriting_replaces_the_whole_dataset(tiny_coco: Any, tmp_path: Path) -> None:
+    out, coarse = tmp_path / "out", BuildOptions(rasterizer="coco", crowd="exclude")
+    build_dataset(tiny_coco.root, out)
+    build_dataset(tiny_coco.root, tmp_path / "other", options=coarse)
+    assert _tree(out) != _tree(tmp_path / "other")
+    build_dataset(tiny_coco.root, out, options=coarse, overwrite=True)
+    assert _tree(out) == _tree(tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco", "other", "out"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "my other dataset"}', "[1", '{"format": "cocoad-split"}', "[" * 10**5]
+)
+def test_what_another_program_calls_dataset_json_makes_no_built_dataset(
+    tiny_coco: Any, tmp_path: Path, text: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "dataset.json").write_text(text)
+    (out / "thesis.txt").touch()
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="not empty and not a built dataset"):
+            build_dataset(tiny_coco.root, out, overwrite=overwrite)
+    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "thesis.txt"]
+
+
+def test_a_dataset_of_another_version_can_be_built_again(tiny_coco: Any, tmp_path: Path) -> None:
+    build_dataset(tiny_coco.root, tmp_path / "out")
+    before = _tree(tmp_path / "out")
+    (tmp_path / "out" / "dataset.json").write_text('{"format": "cocoad-dataset", "format_version": 2}')
+    build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
+    assert _tree(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/r1/result.json", "thesis.txt", "split_4.json", "masks/split_0/mine.png", "masks/notes"]
+)
+def test_overwriting_deletes_no_file_that_is_not_the_datasets(
+    tiny_coco: Any, tmp_path: Path, name: str
+) -> None:
+    mine = tmp_path / "out" / name
+    build_dataset(tiny_coco.root, tmp_path / "out")
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.touch()
+    with pytest.raises(InputError, match=f"{name} is not the dataset's: move it elsewhere"):
+        build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
+    assert mine.exists()
+
+
+def test_overwriting_does_not_follow_or_delete_links(tiny_coco: Any, tmp_path: Path) -> None:
+    build_dataset(tiny_coco.root, tmp_path / "out")
+    (tmp_path / "out" / "runs").symlink_to(tiny_coco.root, target_is_directory=True)
+    with pytest.raises(InputError, match="out/runs is not the dataset's"):
+        build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
+
+
+def test_overwriting_loses_no_split(tiny_coco: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
     build_dataset(tiny_coco.root, out)
-    (out / "stray").touch()
-    build_dataset(tiny_coco.root, out, splits=[1], overwrite=True)
-    assert not (out / "stray").exists()
-    assert not (out / "split_0.json").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco", "out"]
+    before = _tree(out)
+    with pytest.raises(InputError, match="has split 0, 1, 3 too, which would be gone: build all its splits"):
+        build_dataset(tiny_coco.root, out, splits=[2], overwrite=True)
+    assert _tree(out) == before
+    build_dataset(tiny_coco.root, tmp_path / "one", splits=[2])
+    build_dataset(tiny_coco.root, tmp_path / "one", splits=[1, 2], overwrite=True)
+    assert sorted(read_dataset(tmp_path / "one").splits) == ["1", "2"]
+
+
+def test_a_split_that_there_is_not_is_refused(tiny_coco: Any, tmp_path: Path) -> None:
+    for dry_run in (False, True):
+        with pytest.raises(InputError, match="there is no split 4: COCO-AD has 0, 1, 2, 3"):
+            build_dataset(tiny_coco.root, tmp_path / "out", splits=[0, 4], dry_run=dry_run)
 
 
 def test_a_failed_overwrite_leaves_the_old_dataset(tiny_coco: Any, tmp_path: Path) -> None:
@@ -385,7 +450,19 @@ def test_counts_of_whole_coco_that_differ_are_warned_of_by_what_is_known() -> No
     assert "split 2 differs from the official counts" in official_warnings(wrong, BuildOptions(), whole)[0]
     assert "the options change" in official_warnings(wrong, BuildOptions(crowd="exclude"), whole)[0]
     assert "not the whole COCO" in official_warnings(wrong, BuildOptions(), (80, 79))[0]
-    assert official_warnings({"2": SplitReport(official, official, True)}, BuildOptions(), whole) == []
+
+
+def test_other_options_are_warned_of_whatever_the_counts() -> None:
+    official, whole = Counts(79083, 3328, 1624), (118_287, 5_000)
+    equal = {"2": SplitReport(official, official, True)}
+    other = BuildOptions(rasterizer="coco"), BuildOptions(unannotated="normal"), BuildOptions(crowd="exclude")
+    for options in other:
+        (warning,) = official_warnings(equal, options, whole)
+        assert "scores on this dataset are not COCO-AD's" in warning
+        assert (
+            len(official_warnings({"2": SplitReport(Counts(1, 1, 1), official, False)}, options, (9, 9))) == 2
+        )
+    assert official_warnings(equal, BuildOptions(allow_missing_images=True), whole) == []
 
 
 def test_the_coco_root_is_given_remembered_or_set_in_the_environment(

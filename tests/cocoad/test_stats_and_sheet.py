@@ -19,6 +19,11 @@ from cocoad.sample import draw_sample
 from cocoad.stats import dataset_stats
 
 
+@pytest.fixture(autouse=True)
+def no_root_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COCO_ROOT", raising=False)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn")
@@ -27,10 +32,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "coco-ad"
 
 
-def run(*arguments: object) -> str:
+def run(*arguments: object, stdout: bool = False) -> str:
     result = CliRunner().invoke(cocoad, list(map(str, arguments)), catch_exceptions=False)
     assert result.exit_code == 0
-    return result.output
+    return result.stdout if stdout else result.output
 
 
 def test_statistics_agree_with_a_count_by_hand(built: Path) -> None:
@@ -65,6 +70,65 @@ def test_without_annotations_instances_are_not_invented(built: Path, tmp_path: P
         assert "–" in run("stats", built)
     finally:
         hint.write_text(kept)
+
+
+def counted(built: Path, **where: Path) -> tuple[set[bool], list[str]]:
+    """Return whether instances are counted, and what was noted."""
+    notes: list[str] = []
+    stats = dataset_stats(built, note=notes.append, **where)
+    return {category.instances is not None for each in stats for category in each.categories}, notes
+
+
+def test_instances_are_counted_in_the_file_that_the_build_recorded(built: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(built.parent / "coco", tmp_path / "coco")
+    val = (root / "annotations" / "instances_val2017.json").rename(root / "annotations" / "val.json")
+    build_dataset(root, tmp_path / "ad", val_annotations=val)
+    assert counted(tmp_path / "ad") == ({True}, [])
+    val = val.rename(tmp_path / "val.json")
+    assert counted(tmp_path / "ad", val_annotations=val) == ({True}, [])
+    assert "Instances" in run("stats", tmp_path / "ad", "--val-annotations", val)
+    found, (note,) = counted(tmp_path / "ad")
+    assert found == {False}
+    assert note == f"instances are not counted: there is no {root}/annotations/val.json"
+    with pytest.raises(InputError, match=r"other\.json is missing"):
+        dataset_stats(tmp_path / "ad", val_annotations=tmp_path / "other.json")
+
+
+def test_instances_of_another_file_than_was_built_from_are_not_counted(built: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(built.parent / "coco", tmp_path / "coco")
+    val = root / "annotations" / "instances_val2017.json"
+    val.write_bytes(val.read_bytes() + b" ")
+    found, (note,) = counted(built, coco_root=root)
+    assert found == {False}
+    assert note == f"instances are not counted: {val} is not what the dataset was built from"
+    assert json.loads(run("stats", built, "--coco-root", root, "--json", stdout=True))[0]["split"] == 0
+    assert f"note: {note}" in run("stats", built, "--coco-root", root)
+
+
+def test_a_wrong_root_that_was_given_is_refused_and_one_that_was_remembered_is_noted(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"nowhere \(from --coco-root\) is not a directory"):
+        dataset_stats(built, tmp_path / "nowhere")
+    monkeypatch.setenv("COCO_ROOT", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"nowhere \(from \$COCO_ROOT\) is not a directory"):
+        dataset_stats(built)
+    monkeypatch.delenv("COCO_ROOT")
+    moved = shutil.copytree(built, tmp_path / "ad")
+    (moved / HINT_FILE).write_text(str(tmp_path / "nowhere"))
+    found, (note,) = counted(moved)
+    assert found == {False}
+    assert "nowhere" in note
+
+
+@pytest.mark.parametrize("command", [("show", "--out"), ("stats", "--figure")])
+def test_an_empty_path_to_write_to_is_refused(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is a directory: give the path of a file"):
+        run(command[0], built, command[1], "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_prints_tables_json_and_a_figure(built: Path, tmp_path: Path) -> None:
