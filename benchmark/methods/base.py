@@ -18,6 +18,8 @@ from benchmark.config import Preset, Recipe
 from benchmark.layers.frozen import FrozenEncoder
 from cocoad.errors import InputError
 
+CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
+
 
 class Method(nn.Module, ABC):
     """What all methods say. Subclass :class:`GradientMethod` or :class:`OnePassMethod`.

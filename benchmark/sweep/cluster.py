@@ -119,7 +119,9 @@ def import_submitit() -> Any:
     try:
         import submitit
     except ImportError:
-        raise InputError("--submit needs submitit: pip install 'cocoad[slurm]'") from None
+        raise InputError(
+            "--submit needs an extra: pip install '.[slurm]' in a clone of the repository"
+        ) from None
     return submitit
 
 

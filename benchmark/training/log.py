@@ -51,7 +51,9 @@ class TensorBoard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                raise InputError("--tensorboard needs an extra: pip install 'cocoad[tensorboard]'") from None
+                raise InputError(
+                    "--tensorboard needs an extra: pip install '.[tensorboard]' in a clone of the repository"
+                ) from None
             self._writer = SummaryWriter(str(directory / "tensorboard"))
 
     def write(self, row: EpochRow) -> None:

@@ -50,7 +50,9 @@ def adapted(name: str) -> type[Method]:
     if known.refused:
         raise InputError(f"{PREFIX}{name} cannot work here: {known.refused}")
     if find_spec("anomalib") is None:
-        raise InputError(f"{PREFIX}{name} needs an extra: pip install 'cocoad[anomalib]'")
+        raise InputError(
+            f"{PREFIX}{name} needs an extra: pip install '.[anomalib]' in a clone of the repository"
+        )
     recipe = Recipe(epochs=known.epochs, batch_size=known.batch_size, drop_last=False)
     presets: dict[Preset, Recipe] = {"paper": recipe}
     attributes = {

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from benchmark.config import Recipe
-from benchmark.methods.base import Epochs
+from benchmark.methods.base import CHECK_EVERY, Epochs
 from cocoad.console import hushed
 from cocoad.errors import CocoadError
 
-CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
 LOGGERS = ("anomalib", "lightning", "lightning.pytorch", "lightning.fabric", "timm", "huggingface_hub")
 OURS = ("max_epochs", "devices")  # arguments of a model's trainer that are the bench's to decide
 

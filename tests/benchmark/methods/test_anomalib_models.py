@@ -273,7 +273,8 @@ def test_without_anomalib_one_line_says_how_to_install_it(monkeypatch: pytest.Mo
     monkeypatch.setattr("benchmark.methods.anomalib_adapter.method.find_spec", lambda name: None)
     monkeypatch.setattr("benchmark.methods.catalogue.installed", lambda: None)
     with pytest.raises(
-        InputError, match=r"^anomalib:Padim needs an extra: pip install 'cocoad\[anomalib\]'$"
+        InputError,
+        match=r"^anomalib:Padim needs an extra: pip install '\.\[anomalib\]' in a clone of the repository$",
     ):
         method_class("anomalib:padim")
     rows = json.loads(CliRunner().invoke(bench, ["methods", "--json"], catch_exceptions=False).output)

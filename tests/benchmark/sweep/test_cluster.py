@@ -25,7 +25,7 @@ TINY = ["--image-size", "64", "--weights", "random", "--device", "cpu", "--worke
 def test_without_submitit_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
     job = Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), tmp_path)
-    with pytest.raises(InputError, match=r"pip install 'cocoad\[slurm\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[slurm\]'"):
         submit([job], Needs(), Path("runs"))
 
 
