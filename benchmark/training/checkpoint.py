@@ -48,8 +48,8 @@ def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tenso
                 return tensors, json.loads(header["meta"])
         except (SafetensorError, OSError, KeyError, ValueError):
             pass
-        before = "the checkpoint before it is tried" if paths else "there is none before it, training starts again"
-        warn(f"{path} is damaged: {before}")
+        instead = "the checkpoint before it is tried" if paths else "it is the first, training starts again"
+        warn(f"{path} is damaged: {instead}")
     return None
 
 
