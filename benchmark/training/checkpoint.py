@@ -48,7 +48,7 @@ def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tenso
                 return tensors, json.loads(header["meta"])
         except (SafetensorError, OSError, KeyError, ValueError):
             pass
-        instead = "the checkpoint before it is tried" if paths else "it is the first, training starts again"
+        instead = "the checkpoint before it is tried" if paths else "none is before it, training starts again"
         warn(f"{path} is damaged: {instead}")
     return None
 

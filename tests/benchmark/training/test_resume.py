@@ -139,7 +139,7 @@ def test_a_truncated_checkpoint_with_none_before_it_is_recognised(
     (path,) = (next(tmp_path.glob("tiny*")) / CHECKPOINTS_DIR).iterdir()
     path.write_bytes(path.read_bytes()[:-1])
     run(config(), tmp_path, resume=True)
-    assert "is damaged: it is the first, training starts again" in capsys.readouterr().err
+    assert "is damaged: none is before it, training starts again" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_by_name(
