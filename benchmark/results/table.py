@@ -35,6 +35,7 @@ LEADING = (
     *METRICS,
     *AFTER,
 )
+LEVELS = 8  # of nested objects that become columns
 OWN = "run"  # the source of one's own rows
 
 
@@ -99,13 +100,12 @@ def _rows_of(run: Run) -> Iterator[dict[str, Any]]:
                "undefined": undefined, **after}  # fmt: skip
 
 
-def _flat(prefix: str, value: Any) -> dict[str, Any]:
-    """Return nested objects as columns ``prefix.key.key``; lists as JSON."""
-    if isinstance(value, dict):
-        return {
-            name: leaf for key, item in value.items() for name, leaf in _flat(f"{prefix}.{key}", item).items()
-        }
-    return {prefix: json.dumps(value) if isinstance(value, list) else value}
+def _flat(prefix: str, value: Any, levels: int = LEVELS) -> dict[str, Any]:
+    """Return nested objects as columns ``prefix.key.key``; lists, and what lies deeper, as JSON."""
+    if isinstance(value, dict) and levels:
+        parts = [_flat(f"{prefix}.{key}", item, levels - 1) for key, item in value.items()]
+        return {name: leaf for part in parts for name, leaf in part.items()}
+    return {prefix: json.dumps(value) if isinstance(value, dict | list) else value}
 
 
 def where(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:

@@ -55,6 +55,16 @@ def test_an_undefined_metric_is_an_empty_cell_with_its_reason(make_run: Any) -> 
     assert row["undefined"] == "image_auroc: no normal image"
 
 
+def test_an_environment_that_nests_deeply_costs_no_leaderboard(make_run: Any) -> None:
+    nested: Any = 1
+    for _ in range(600):
+        nested = {"a": nested}
+    (row, _) = csv.DictReader(io.StringIO(leaderboard([make_run("a", environment={"deep": nested})]).csv()))
+    (column,) = [name for name in row if name.startswith("environment.deep")]
+    assert column == "environment.deep" + 7 * ".a"
+    assert row[column].startswith('{"a": {"a": ')
+
+
 def test_where_keeps_any_of_the_values_of_a_column_and_all_of_the_columns(make_run: Any) -> None:
     make_run("a", "invad", split=0)
     make_run("b", "invad", split=1)
