@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -64,4 +65,6 @@ def bench() -> None:
 
 def main() -> None:
     """Entry point of the ``bench`` command."""
+    # Else torch's threads spin while they wait for one another, and on a machine with other work they all crawl.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     run_cli(bench)

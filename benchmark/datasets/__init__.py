@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.datasets.built import is_built, read_built
+from benchmark.datasets.built import built_splits, is_built, read_built
 from benchmark.datasets.folder import (
     is_folder,
     is_mvtec_3d,
@@ -16,7 +16,7 @@ from benchmark.datasets.folder import (
     read_mvtec_3d,
     read_uni_medical,
 )
-from benchmark.datasets.official import is_official, read_official
+from benchmark.datasets.official import is_official, official_splits, read_official
 from benchmark.datasets.real_iad import is_real_iad, read_real_iad
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.visa import is_visa, read_visa
@@ -32,6 +32,7 @@ class Layout(NamedTuple):
     known_by: str
     recognise: Callable[[Path], bool]
     read: Reader
+    splits: Callable[[Path], list[int]] = lambda path: []  # that a dataset has; none: it is not split
 
 
 def _whole(read: Callable[[Path], AnomalyDataset]) -> Reader:
@@ -40,8 +41,8 @@ def _whole(read: Callable[[Path], AnomalyDataset]) -> Reader:
 
 
 REGISTRY = (  # in the order in which they are tried: the folder is the most general
-    Layout("built", "dataset.json", is_built, read_built),
-    Layout("official", "meta_20_K.json", is_official, read_official),
+    Layout("built", "dataset.json", is_built, read_built, built_splits),
+    Layout("official", "meta_20_K.json", is_official, read_official, official_splits),
     Layout("visa", "split_csv/1cls.csv", is_visa, _whole(read_visa)),
     Layout("real-iad", "CLASS.json and CLASS/", is_real_iad, _whole(read_real_iad)),
     Layout("mvtec-3d", "[CLASS/]train/good/rgb", is_mvtec_3d, _whole(read_mvtec_3d)),
@@ -50,7 +51,7 @@ REGISTRY = (  # in the order in which they are tried: the folder is the most gen
 )
 LAYOUTS = tuple(layout.name for layout in REGISTRY)
 
-__all__ = ["LAYOUTS", "REGISTRY", "AnomalyDataset", "Layout", "Sample", "load_dataset"]
+__all__ = ["LAYOUTS", "REGISTRY", "AnomalyDataset", "Layout", "Sample", "layout_of", "load_dataset"]
 
 
 def load_dataset(
@@ -66,18 +67,7 @@ def load_dataset(
     Raises:
         InputError: no such directory, no layout that this bench knows, or a dataset that contradicts itself.
     """
-    if not path.is_dir():
-        raise InputError(f"no dataset at {path}: build one with `cocoad build`, or give --dataset DIR")
-    if layout not in (None, *LAYOUTS):
-        raise InputError(f"no layout {layout!r}: there are {', '.join(LAYOUTS)}")
-    fitting = (
-        entry for entry in REGISTRY if (entry.recognise(path) if layout is None else entry.name == layout)
-    )
-    chosen = next(fitting, None)
-    if chosen is None:
-        known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
-        raise InputError(f"{path} has none of the layouts that are known: {known}")
-    dataset = chosen.read(path, 0 if split is None else split, coco_root)
+    dataset = layout_of(path, layout).read(path, 0 if split is None else split, coco_root)
     if not classes:
         return dataset
     if unknown := set(classes) - set(dataset.classes):
@@ -85,3 +75,20 @@ def load_dataset(
     train = tuple(sample for sample in dataset.train if sample.class_name in classes)
     test = tuple(sample for sample in dataset.test if sample.class_name in classes)
     return replace(dataset, train=train, test=test)
+
+
+def layout_of(path: Path, layout: str | None = None) -> Layout:
+    """Return the layout of a dataset: the one named, or the first that fits.
+
+    Raises:
+        InputError: no such directory or layout, or none that this bench knows.
+    """
+    if not path.is_dir():
+        raise InputError(f"no dataset at {path}: build one with `cocoad build`, or give --dataset DIR")
+    if layout not in (None, *LAYOUTS):
+        raise InputError(f"no layout {layout!r}: there are {', '.join(LAYOUTS)}")
+    for entry in REGISTRY:
+        if entry.recognise(path) if layout is None else entry.name == layout:
+            return entry
+    known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
+    raise InputError(f"{path} has none of the layouts that are known: {known}")

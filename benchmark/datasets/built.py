@@ -17,6 +17,15 @@ def is_built(path: Path) -> bool:
     return (path / DATASET_FILE).is_file()
 
 
+def built_splits(path: Path) -> list[int]:
+    """Return the numbers of the splits that ``path`` holds.
+
+    Raises:
+        InputError: its manifest is damaged.
+    """
+    return sorted(int(split) for split in read_dataset(path).splits)
+
+
 def read_built(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset:
     """Read a split; its hash is that of the split's file, which covers samples and masks.
 

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.config import splits_of
-from benchmark.datasets import Sample, load_dataset
-from benchmark.datasets.built import is_built
+from benchmark.datasets import Sample, layout_of, load_dataset
 from benchmark.datasets.cache import PixelCache
-from benchmark.datasets.official import is_official, official_splits
 from benchmark.training.data import loader_workers
 from cocoad.errors import CocoadError, InputError
-from cocoad.manifest import read_dataset
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,20 +25,10 @@ def dataset_images(
     Raises:
         InputError: no such dataset or split.
     """
-    first, *rest = _all_splits(path, layout) if splits in (None, "all") else splits_of(splits)
-    found = [load_dataset(path, layout=layout, split=first, coco_root=coco_root)]
-    if found[0].split is not None:
-        found += [load_dataset(path, layout=layout, split=split, coco_root=coco_root) for split in rest]
+    every = layout_of(path, layout).splits(path)
+    chosen = every if splits in (None, "all") or not every else splits_of(splits)
+    found = [load_dataset(path, layout=layout, split=split, coco_root=coco_root) for split in chosen or [0]]
     return list({sample.id: sample for each in found for sample in each.train + each.test}.values())
-
-
-def _all_splits(path: Path, layout: str | None) -> list[int]:
-    """Return the splits that a dataset has; of one without splits 0."""
-    if layout in (None, "built") and is_built(path):
-        return sorted(int(split) for split in read_dataset(path).splits)
-    if layout in (None, "official") and is_official(path):
-        return official_splits(path)
-    return [0]
 
 
 def fill_cache(
