@@ -21,7 +21,7 @@ import yaml
 from benchmark.config import RunConfig, to_plain
 from benchmark.record import RESULT_FILE, Status, read_status, write_status
 from benchmark.sweep.plan import PlannedRun
-from cocoad.console import one_line
+from cocoad.console import one_line, stopped_like_interrupted
 from cocoad.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK
 from cocoad.files import write_atomic
 
@@ -174,7 +174,7 @@ def execute(
 ) -> list[Outcome]:
     """Run the jobs in their order and return what became of them; an interrupt ends the list early."""
     outcomes: list[Outcome] = []
-    with _stop_signals():
+    with stopped_like_interrupted():
         for number, job in enumerate(jobs, 1):
             label = f"[{number}/{len(jobs)}] {job.directory}"
             say(f"{label}: {'going on' if job.resume else 'starting'}, log in {job.directory / LOG_FILE}")
@@ -195,18 +195,6 @@ def execute(
 
 def _show(progress: Progress, task: TaskID, status: Status) -> None:
     progress.update(task, completed=status.epoch, total=status.epochs or None)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[None]:
-    """Have a termination or a closed terminal stop a sweep as cleanly as Ctrl-C does."""
-    names = (signal.SIGTERM, signal.SIGHUP)
-    before = {name: signal.signal(name, signal.default_int_handler) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def summary(runs: Sequence[PlannedRun], outcomes: Sequence[Outcome], out: Path) -> list[str]:
