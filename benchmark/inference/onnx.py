@@ -80,7 +80,7 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
             onnx.checker.check_model(str(temporary))
             session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
             batches = [torch.rand(batch, 3, size, size, generator=generator) for batch in CHECKED]
-            worst = max(_difference(network, session, images) for images in batches)
+            worst = float(np.max([_difference(network, session, images) for images in batches]))
         except Exception as error:  # whatever onnxruntime raises at what it does not take
             raise InputError(
                 f"{refused}: the file fails on batches of {' or '.join(map(str, CHECKED))}: {reason(error)}"

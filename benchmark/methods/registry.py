@@ -105,7 +105,7 @@ def taken_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     constructor = method_class(name).__init__
     parameters = inspect.signature(constructor).parameters
-    own = [each for each in parameters if each not in ("self", *OF_ALL)]
+    own = [each for each in list(parameters)[1:] if each not in OF_ALL]
     free = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     refused = f"the method {name!r} does not take these options"
     if common := [each for each in OF_ALL if each in options]:

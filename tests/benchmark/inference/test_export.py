@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from benchmark.cli.export import command
 from benchmark.inference import TrainedModel, load_run, onnx
 from benchmark.methods.registry import create
-from cocoad.errors import InputError, ResourceError
+from cocoad.errors import CocoadError, InputError, ResourceError
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -62,20 +62,29 @@ def test_an_export_that_differs_leaves_no_file(trained_run: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_a_batch_that_onnxruntime_refuses_is_one_line_and_leaves_no_file(
-    trained_run: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            RuntimeError("bad\n dimensions"),
+            "'invad-lite' cannot be exported .* batches of 1 or 3: bad dimensions$",
+        ),
+        (np.nan, "maps differ from PyTorch's by nan: nothing was written"),
+    ],
+)
+def test_a_batch_that_onnxruntime_refuses_or_spoils_is_one_line_and_leaves_no_file(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch, answer: Exception | float, message: str
 ) -> None:
     class Session:
         def __init__(self, *args: object, **options: object) -> None: ...
 
         def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-            raise RuntimeError(f"invalid dimensions:\n got {len(inputs['images'])}")
+            if isinstance(answer, Exception):
+                raise answer
+            return [np.full((64, 64), answer if len(inputs["images"]) == 3 else 0, np.float32)]
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
-    result = (
-        r"'invad-lite' cannot be exported to ONNX: the file fails on batches of 1 or 3: invalid dim.* got 1$"
-    )
-    with pytest.raises(InputError, match=result):
+    with pytest.raises(CocoadError, match=message):
         onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx")
     assert {path.name for path in trained_run.iterdir()} == {"config.yaml", "weights.safetensors"}
 
