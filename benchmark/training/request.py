@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from benchmark.config import RunConfig, from_plain, splits_of
-from benchmark.datasets import load_dataset
+from benchmark.datasets import layout_of
 from benchmark.layers.weights import reason
 from benchmark.methods.registry import canonical, method_class, taken_options
 from benchmark.record import RESULT_FILE, read_record
@@ -92,17 +92,8 @@ def run_all(
 
 def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
     """Return configurations that differ in their split alone, or the first where the dataset has no splits."""
-    if len(planned) == 1:
-        return planned
-    first = planned[0]
-    dataset = load_dataset(
-        first.dataset,
-        layout=first.layout,
-        split=first.split,
-        classes=first.classes,
-        coco_root=first.coco_root,
-    )
-    return planned if dataset.split is not None else planned[:1]
+    path, layout = planned[0].dataset, planned[0].layout
+    return planned if layout_of(path, layout).splits(path) else planned[:1]
 
 
 def _preset(method: str, name: Any) -> dict[str, Any]:
