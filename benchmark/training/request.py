@@ -93,7 +93,7 @@ def run_all(
 def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
     """Return configurations that differ in their split alone, or the first where the dataset has no splits."""
     path, layout = planned[0].dataset, planned[0].layout
-    return planned if layout_of(path, layout).splits(path) else planned[:1]
+    return planned if len(planned) == 1 or layout_of(path, layout).splits(path) else planned[:1]
 
 
 def _preset(method: str, name: Any) -> dict[str, Any]:
