@@ -45,15 +45,14 @@ def official_warnings(
     splits: dict[str, SplitReport], options: BuildOptions, images: tuple[int, int]
 ) -> list[str]:
     """Say in words why scores are not COCO-AD's; ``images`` are train2017's and val2017's."""
-    official = BuildOptions(allow_missing_images=options.allow_missing_images)
     differing = [split for split, report in splits.items() if not report.equals_official]
-    warnings = [] if options == official else [OTHER_OPTIONS]
+    warnings = [OTHER_OPTIONS] if options.unofficial else []
     if differing and images != WHOLE_COCO:
         warnings.append(
             f"{images[0]:,} train and {images[1]:,} val images are not the whole COCO 2017 "
             f"({WHOLE_COCO[0]:,} and {WHOLE_COCO[1]:,}): good for trying things out, not for comparing scores"
         )
-    elif (options.unannotated, options.crowd) == (official.unannotated, official.crowd):
+    elif not {"unannotated", "crowd"} & options.unofficial.keys():
         warnings += [_difference(split, splits[split]) for split in differing]
     return warnings
 

@@ -62,6 +62,13 @@ class BuildOptions(msgspec.Struct, frozen=True):
     crowd: Literal["include", "exclude"] = "include"
     allow_missing_images: bool = False
 
+    @property
+    def unofficial(self) -> dict[str, str]:
+        """The options that make it another benchmark than the published one, with their values."""
+        official = BuildOptions(allow_missing_images=self.allow_missing_images)  # which changes no score
+        names = (name for name in self.__struct_fields__ if getattr(self, name) != getattr(official, name))
+        return {name: str(getattr(self, name)) for name in names}
+
 
 class SplitSummary(msgspec.Struct, frozen=True):
     """One split's counts (images), whether they are the published ones, and its file's SHA-256."""

@@ -25,7 +25,7 @@ from benchmark.cli.options import FILE, FOLDER, data_options, engine_options, re
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it would take; do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Show the plan as JSON; do nothing.")
 @click.option("--submit", type=click.Choice(["slurm", "local"]), help="Queue the runs with SLURM, or rehearse "
-              "that here (extra cocoad[slurm]).")  # fmt: skip
+              "that here (extra slurm).")  # fmt: skip
 @click.option("--partition", help="Of SLURM.")
 @click.option("--gpus-per-run", type=click.IntRange(min=0), default=1, show_default=True, help="With --submit: "
               "several divide each batch.")  # fmt: skip

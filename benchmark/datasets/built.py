@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.files import inside
-from cocoad.manifest import DATASET_FILE, BuildOptions, TestSample, find_coco_root, read_dataset, read_split
+from cocoad.manifest import DATASET_FILE, TestSample, find_coco_root, read_dataset, read_split
 
 CLASS = "coco"
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's size classes, here of an image's whole anomalous area
@@ -39,13 +39,8 @@ def read_built(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset
     test = tuple(_test_sample(path, root, sample, names) for sample in manifest.test)
     dataset = read_dataset(path)
     digest = dataset.splits[str(split)].sha256
-    return AnomalyDataset("coco-ad", "built", split, digest, train, test, _unofficial(dataset.options))
-
-
-def _unofficial(options: BuildOptions) -> tuple[str, ...]:
-    official = BuildOptions(allow_missing_images=options.allow_missing_images)  # which changes no score
-    names = [name for name in options.__struct_fields__ if getattr(options, name) != getattr(official, name)]
-    return tuple(f"{name}={getattr(options, name)}" for name in names)
+    unofficial = tuple(f"{name}={value}" for name, value in dataset.options.unofficial.items())
+    return AnomalyDataset("coco-ad", "built", split, digest, train, test, unofficial)
 
 
 def _ident(image: str) -> str:

@@ -72,9 +72,6 @@ def reason(error: Exception, limit: int = 300) -> str:
     return " ".join(str(error).split())[:limit] or type(error).__name__
 
 
-one_line = reason  # the former name, which benchmark.inference and benchmark.training still use
-
-
 def not_downloaded(model: str, error: Exception) -> ResourceError:
     """Return what to raise when the weights of ``model`` could not be downloaded."""
     return ResourceError(

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmark.datasets.images import SUFFIXES
+from benchmark.datasets.images import SUFFIXES, as_rgb
 from benchmark.outputs import PREVIEW_SIZE
+from cocoad.errors import InputError
+from cocoad.images import open_image
 
 THUMBNAIL_SIZE = 192  # pixels, square, as the methods saw the image: its aspect is not kept
 MOST_PIXELS = 60_000_000  # of an image that is opened at all
@@ -30,15 +32,13 @@ def thumbnail(path: Path) -> str | None:
     if path.suffix.lower() not in SUFFIXES:
         return None
     try:
-        if not path.is_file():
-            return None
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 return None
             image.draft("RGB", (2 * THUMBNAIL_SIZE, 2 * THUMBNAIL_SIZE))
             size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-            small = image.convert("RGB").resize(size, Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            small = as_rgb(image).resize(size, Image.Resampling.BILINEAR)
+    except InputError:
         return None
     return _data_url(small, "jpeg", quality=78)
 

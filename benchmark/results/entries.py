@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.metrics.evaluation import OUTLIER_PIXEL
 from benchmark.results.names import THRESHOLDS_ON_NORMALISED_MAPS
 from benchmark.results.table import OWN, VARIANT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTLIER_FLAG = "outlier-pixel"
 SAID_ELSEWHERE = ("", "means-only")  # a ranking's title says that it is of means
 
 
@@ -84,7 +84,7 @@ def _value(runs: pd.DataFrame, column: str, same_seeds: bool) -> Value:
     by_seed = numbers.groupby("seed")["number"].agg(lambda splits: splits.mean(skipna=False))
     deviation = float(by_seed.std(ddof=1, skipna=False)) if same_seeds and len(by_seed) > 1 else None
     hinges = column in THRESHOLDS_ON_NORMALISED_MAPS.get(str(runs["protocol"].iloc[0]), frozenset())
-    outlier = hinges and any(OUTLIER_FLAG in str(flags).split(";") for flags in runs["flags"])
+    outlier = hinges and any(OUTLIER_PIXEL in str(flags).split(";") for flags in runs["flags"])
     return Value(mean, deviation, outlier)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -98,11 +97,6 @@ def plan(asked: Request, out: Path, *, force: bool = False, elsewhere: bool = Fa
 def _config(entry: Entry) -> RunConfig:
     try:
         (config,) = configs({**(entry.options or {}), "method": entry.method}, settings=entry.settings)
-        kind = method_class(config.method)
-        try:
-            inspect.signature(kind).bind(image_size=0, backbone=None, **config.method_options)
-        except TypeError as error:
-            raise InputError(f"the method {config.method!r} does not take these options: {error}") from None
     except InputError as error:
         raise InputError(f"{entry.where}: {error}") from None
     return config

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from benchmark.config import RunConfig
+from benchmark.config import RunConfig, splits_of
 from benchmark.training.request import RECIPE_OPTIONS
 from cocoad.errors import InputError
 from cocoad.manifest import DEFAULT_DATASET
@@ -78,9 +78,7 @@ def request(
             raise InputError(f"--methods {methods}: write names separated by commas, as invad,rd")
         asked = Request(tuple(Entry(name, "--methods") for name in dict.fromkeys(names)))
     if splits is not None:
-        asked = replace(
-            asked, splits=_splits("all" if splits == "all" else _numbers(splits, "--splits"), "--splits")
-        )
+        asked = replace(asked, splits=splits_of(splits))
     if seeds is not None:
         asked = replace(asked, seeds=_seeds(_numbers(seeds, "--seeds"), "--seeds"))
     if datasets:

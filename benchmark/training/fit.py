@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmark.config import RunConfig
 from benchmark.datasets.batches import PixelSource
 from benchmark.layers.synced_norm import synchronise_norms
-from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
+from benchmark.methods.base import CHECK_EVERY, GradientMethod, Method, OnePassMethod, SelfTrainedMethod
 from benchmark.training.checkpoint import (
     Meta,
     Tensors,
@@ -30,8 +30,6 @@ from benchmark.training.order import Order
 from benchmark.training.processes import from_first, gathered, seed_step
 from benchmark.training.step import gradient_step
 from cocoad.errors import CocoadError, InputError
-
-CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
 
 
 class Listener(Protocol):

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from benchmark.config import RunConfig
 from benchmark.datasets import AnomalyDataset
-from benchmark.layers.weights import one_line, read_tensors
+from benchmark.layers.weights import read_tensors, reason
 from benchmark.methods.base import Method
 from benchmark.record import WEIGHTS_FILE
 from cocoad.errors import InputError
@@ -64,7 +64,7 @@ def load_checkpoint(path: Path, method: Method, config: RunConfig, dataset: Anom
     try:
         method.load_state_dict(tensors)
     except RuntimeError as error:
-        raise InputError(f"{path}: {one_line(error)}") from None
+        raise InputError(f"{path}: {reason(error)}") from None
 
 
 def _metadata(path: Path) -> dict[str, Any]:
