@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.record import DatasetInfo
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -35,3 +37,19 @@ class AnomalyDataset:
     def classes(self) -> tuple[str, ...]:
         """The classes, sorted."""
         return tuple(sorted({sample.class_name for sample in self.train + self.test}))
+
+    def info(self, image_size: int) -> DatasetInfo:
+        """Return what a record says of it, used at ``image_size`` pixels."""
+        anomalous = sum(sample.label for sample in self.test)
+        return DatasetInfo(
+            name=self.name,
+            layout=self.layout,
+            split=self.split,
+            hash=self.hash,
+            image_size=image_size,
+            classes=list(self.classes),
+            train_normal=len(self.train),
+            test_normal=len(self.test) - anomalous,
+            test_anomalous=anomalous,
+            unofficial=list(self.unofficial),
+        )

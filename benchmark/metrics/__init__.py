@@ -3,7 +3,7 @@
 Needs NumPy and OpenCV only; torch tensors are taken when torch is there. See ``docs/metrics.md``.
 """
 
-from benchmark.metrics.evaluation import Evaluation, UndefinedMetricWarning
+from benchmark.metrics.evaluation import Evaluation, UndefinedMetricWarning, undefined_said
 from benchmark.metrics.evaluator import Evaluator, evaluate
 from benchmark.metrics.protocols import AGGREGATES, METRICS, PROTOCOLS
 
@@ -15,4 +15,5 @@ __all__ = [
     "Evaluator",
     "UndefinedMetricWarning",
     "evaluate",
+    "undefined_said",
 ]

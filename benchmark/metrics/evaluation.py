@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from benchmark.metrics.counts import ScoreCounts
 from benchmark.metrics.protocols import (
@@ -62,6 +64,16 @@ class Evaluation:
     undefined: dict[str, str]
     flags: list[str]
     error_bounds: dict[str, float]
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the fields of a run's record that an evaluation fills; NaN becomes None."""
+        return {
+            "metrics": _defined(self.metrics),
+            "per_class": {name: _defined(found) for name, found in self.per_class.items()},
+            "per_group": {name: _defined(found) for name, found in self.per_group.items()},
+            "undefined": dict(self.undefined),
+            "flags": list(self.flags),
+        }
 
 
 def evaluation_of(
@@ -129,6 +141,23 @@ def _spreads(counts: ScoreCounts, even: PixelScores) -> Scores:
 
 def _named(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
     return {prefix + name: value for name, value in values.items()}
+
+
+def _defined(by_protocol: Mapping[Protocol, Scores]) -> dict[str, dict[str, float | None]]:
+    return {
+        protocol: {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
+        for protocol, metrics in by_protocol.items()
+    }
+
+
+@contextlib.contextmanager
+def undefined_said(say: Callable[[str], None]) -> Iterator[None]:
+    """Have ``say`` told, a line each, what the block finds undefined, instead of Python's warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UndefinedMetricWarning)
+        yield
+    for warning in caught:
+        say(str(warning.message))
 
 
 def _warn(protocol: str, reasons: Reasons) -> None:

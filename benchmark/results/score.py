@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
@@ -18,14 +19,13 @@ import PIL
 
 from benchmark.datasets.images import load_mask
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from benchmark.metrics import Evaluator
+from benchmark.lock import held
+from benchmark.metrics import Evaluator, undefined_said
 from benchmark.outputs import ImageScore, shrink, write_curves, write_previews, write_scores
 from benchmark.record import (
     FORMAT_VERSION,
     RESULT_FILE,
-    ByProtocol,
     Cost,
-    DatasetInfo,
     MethodInfo,
     Record,
     Status,
@@ -110,14 +110,20 @@ def score_maps(
         scores += [_image_score(sample, float(score)) for sample, score in zip(samples, maxima, strict=True)]
     if problems:
         raise UnusableMapsError(folder, sorted(problems, key=lambda problem: (problem.kind, problem.what)))
-    write_status(directory, Status("running", pid=os.getpid()))
-    (directory / RESULT_FILE).unlink(missing_ok=True)  # an old record must not stand beside new scores
-    write_scores(directory, scores)
-    write_previews(directory, *(np.concatenate(parts) for parts in zip(*small, strict=True)))
-    write_curves(directory, evaluator.curves())
-    config = {"maps": str(folder), "dataset": dataset.name, "image_size": image_size, "resize": "bilinear"}
-    write_record(directory, _record(evaluator, dataset, name, config, time.monotonic() - started))
-    write_status(directory, Status("finished"))
+    with held(directory):
+        write_status(directory, Status("running", pid=os.getpid()))
+        (directory / RESULT_FILE).unlink(missing_ok=True)  # an old record must not stand beside new scores
+        write_scores(directory, scores)
+        write_previews(directory, *(np.concatenate(parts) for parts in zip(*small, strict=True)))
+        write_curves(directory, evaluator.curves())
+        config = {
+            "maps": str(folder),
+            "dataset": dataset.name,
+            "image_size": image_size,
+            "resize": "bilinear",
+        }
+        write_record(directory, _record(evaluator, dataset, name, config, time.monotonic() - started))
+        write_status(directory, Status("finished"))
     return directory
 
 
@@ -158,44 +164,22 @@ def _image_score(sample: Sample, score: float) -> ImageScore:
 def _record(
     evaluator: Evaluator, dataset: AnomalyDataset, name: str, config: dict[str, Any], seconds: float
 ) -> Record:
-    result = evaluator.compute()
-    anomalous = sum(sample.label for sample in dataset.test)
+    with undefined_said(lambda text: print(f"warning: {text}", file=sys.stderr)):
+        evaluation = evaluator.compute()
     return Record(
         format="cocoad-run",
         format_version=FORMAT_VERSION,
         method=MethodInfo(name=name, backbone=None, weights=EXTERNAL),
-        dataset=DatasetInfo(
-            name=dataset.name,
-            layout=dataset.layout,
-            split=dataset.split,
-            hash=dataset.hash,
-            image_size=config["image_size"],
-            classes=list(dataset.classes),
-            train_normal=len(dataset.train),
-            test_normal=len(dataset.test) - anomalous,
-            test_anomalous=anomalous,
-        ),
+        dataset=dataset.info(config["image_size"]),
         seed=None,
         preset=None,
         epochs=None,
-        metrics=_nullable(result.metrics),
-        per_class={key: _nullable(value) for key, value in result.per_class.items()},
-        per_group={key: _nullable(value) for key, value in result.per_group.items()},
-        undefined=result.undefined,
-        flags=result.flags,
+        **evaluation.recorded(),
         cost=Cost(test_seconds=seconds, test_images_per_s=len(dataset.test) / seconds),
         environment=_environment(),
         config=config,
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-
-
-def _nullable(metrics: Any) -> ByProtocol:
-    """Return metrics with None for NaN, as the record has them."""
-    return {
-        protocol: {name: None if np.isnan(value) else float(value) for name, value in values.items()}
-        for protocol, values in metrics.items()
-    }
 
 
 def _environment() -> dict[str, Any]:

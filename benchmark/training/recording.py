@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,7 +12,7 @@ from benchmark.config import RunConfig, to_plain
 from benchmark.datasets import AnomalyDataset
 from benchmark.methods.base import Method, OnePassMethod
 from benchmark.metrics import Evaluation
-from benchmark.record import FORMAT_VERSION, Cost, DatasetInfo, MethodInfo, Record
+from benchmark.record import FORMAT_VERSION, Cost, MethodInfo, Record
 from benchmark.training.environment import environment
 from cocoad.files import sha256_file
 
@@ -33,7 +30,6 @@ def record_of(
 ) -> Record:
     """Return the record of a run that ``config`` describes, on ``weights`` as :func:`weights_name` names them."""
     parameters = list(method.parameters())
-    anomalous = sum(sample.label for sample in dataset.test)
     trained = not config.eval_only
     return Record(
         format="cocoad-run",
@@ -47,26 +43,11 @@ def record_of(
             gmacs=_gmacs(method, config.image_size, device),
             options=config.method_options,
         ),
-        dataset=DatasetInfo(
-            name=dataset.name,
-            layout=dataset.layout,
-            split=dataset.split,
-            hash=dataset.hash,
-            image_size=config.image_size,
-            classes=list(dataset.classes),
-            train_normal=len(dataset.train),
-            test_normal=len(dataset.test) - anomalous,
-            test_anomalous=anomalous,
-            unofficial=list(dataset.unofficial),
-        ),
+        dataset=dataset.info(config.image_size),
         seed=config.seed,
         preset=config.preset if trained else None,
         epochs=None if not trained else 1 if isinstance(method, OnePassMethod) else config.recipe.epochs,
-        metrics=_defined(evaluation.metrics),
-        per_class={name: _defined(found) for name, found in evaluation.per_class.items()},
-        per_group={name: _defined(found) for name, found in evaluation.per_group.items()},
-        undefined=dict(evaluation.undefined),
-        flags=list(evaluation.flags),
+        **evaluation.recorded(),
         cost=cost,
         environment=environment(device),
         config=to_plain(config),
@@ -82,13 +63,6 @@ def weights_name(config: RunConfig) -> str:
 
     backbone = config.weights if config.weights in NAMED_WEIGHTS else named(Path(config.weights))
     return backbone if config.checkpoint is None else named(config.checkpoint)
-
-
-def _defined(by_protocol: Mapping[Any, dict[str, float]]) -> dict[str, dict[str, float | None]]:
-    return {
-        protocol: {name: None if math.isnan(value) else float(value) for name, value in metrics.items()}
-        for protocol, metrics in by_protocol.items()
-    }
 
 
 @torch.no_grad()

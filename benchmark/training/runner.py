@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import shutil
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from benchmark.datasets import AnomalyDataset, load_dataset
 from benchmark.lock import held
 from benchmark.methods.base import Method, SelfTrainedMethod
 from benchmark.methods.registry import create, method_class
-from benchmark.metrics import UndefinedMetricWarning
+from benchmark.metrics import undefined_said
 from benchmark.outputs import write_curves, write_previews, write_scores
 from benchmark.record import (
     CONFIG_FILE,
@@ -196,11 +195,8 @@ def _train_and_score(
     scored = _score(config, dataset, method, pixels, fabric, directory, reporter)
     if not first:
         return
-    with warnings.catch_warnings(record=True) as undefined:
-        warnings.simplefilter("always", UndefinedMetricWarning)
+    with undefined_said(reporter.warn):
         evaluation = scored.evaluator.compute()
-    for warning in undefined:
-        reporter.warn(str(warning.message))
     seconds = time.perf_counter() - started
     write_scores(directory, scored.scores)
     write_curves(directory, scored.evaluator.curves())
