@@ -21,6 +21,7 @@ from benchmark.datasets.real_iad import is_real_iad, read_real_iad
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.visa import is_visa, read_visa
 from cocoad.errors import InputError
+from cocoad.files import sha256_bytes
 
 Reader = Callable[[Path, int, Path | None], AnomalyDataset]  # (directory, split, COCO root)
 
@@ -68,13 +69,14 @@ def load_dataset(
         InputError: no such directory, no layout that this bench knows, or a dataset that contradicts itself.
     """
     dataset = layout_of(path, layout).read(path, 0 if split is None else split, coco_root)
-    if not classes:
+    if not classes or set(classes) == set(dataset.classes):
         return dataset
     if unknown := set(classes) - set(dataset.classes):
         raise InputError(f"{path} has no class {sorted(unknown)}: it has {', '.join(dataset.classes)}")
     train = tuple(sample for sample in dataset.train if sample.class_name in classes)
     test = tuple(sample for sample in dataset.test if sample.class_name in classes)
-    return replace(dataset, train=train, test=test)
+    digest = sha256_bytes("\n".join((dataset.hash, *sorted(set(classes)))).encode())
+    return replace(dataset, hash=digest, train=train, test=test)
 
 
 def layout_of(path: Path, layout: str | None = None) -> Layout:

@@ -371,3 +371,13 @@ def test_the_command_finds_a_training_image_that_is_no_image(tmp_path: Path) -> 
 def test_reading_a_dataset_needs_no_torch() -> None:
     code = "import sys, benchmark.datasets, benchmark.datasets.counts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_some_of_the_classes_are_another_dataset_than_all_of_them_or_others(tmp_path: Path) -> None:
+    visa(tmp_path)
+    whole, named, candle, pcb = (
+        load_dataset(tmp_path, classes=classes).hash
+        for classes in ((), ("pcb1", "candle"), ("candle",), ("pcb1",))
+    )
+    assert whole == named
+    assert len({whole, candle, pcb}) == 3
