@@ -35,8 +35,12 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def would_do(checkout: Path, *arguments: str) -> str:
-    command = ["make", "--dry-run", *arguments]
-    return subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True).stdout
+    command = ["make", "--dry-run", "--no-print-directory", *arguments]
+    alone = {
+        name: value for name, value in os.environ.items() if "MAKE" not in name
+    }  # we may be below `make test`
+    done = subprocess.run(command, cwd=checkout, env=alone, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def test_the_demo_installs_only_what_it_needs_and_the_tests_what_they_need_before_it_and_after(
