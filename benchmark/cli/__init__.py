@@ -28,6 +28,9 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "profile": "Measure a method's speed on this machine.",
     "export": "Export a trained run for production.",
 }
+# How long torch's threads keep a processor busy while they wait for one another: 300,000 turns unless it is said.
+# Beside other work that is what all of them do most of the time (docs/performance.md).
+SPINS = "2000"
 
 
 class _LazyGroup(click.Group):
@@ -65,6 +68,6 @@ def bench() -> None:
 
 def main() -> None:
     """Entry point of the ``bench`` command."""
-    # Else torch's threads spin while they wait for one another, and on a machine with other work they all crawl.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     run_cli(bench)
