@@ -115,6 +115,7 @@ def test_a_legend_hides_a_methods_lines(page: Any) -> None:
 
 def test_the_gallery_opens_turns_and_closes_by_keyboard(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.wait import WebDriverWait
 
     first, second = all_of(page, ".exhibit")[:2]
     first.send_keys(Keys.ENTER)
@@ -125,7 +126,8 @@ def test_the_gallery_opens_turns_and_closes_by_keyboard(page: Any) -> None:
     assert name.text in second.text
     page.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not viewer.is_displayed()
-    assert page.switch_to.active_element == second
+    # the browser gives the focus back to the first at once, and the page to the second when it hears of the closing
+    WebDriverWait(page, 5).until(lambda page: page.switch_to.active_element == second)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
