@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import yaml
 
 from cocoad.errors import InputError
 from cocoad.partition import SPLITS
@@ -27,6 +28,9 @@ Duration = Annotated[float, msgspec.Meta(ge=0)]
 BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+
+# What PyYAML raises at a text that is none: a date that there is not, or lists too deep, among others.
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,20 @@ def from_plain(values: Mapping[str, Any], where: str) -> RunConfig:
         return msgspec.convert(values, RunConfig, strict=False, dec_hook=path_from_text)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def read_yaml(file: Path) -> Any:
+    """Return what a YAML file says.
+
+    Raises:
+        InputError: it cannot be read or is no YAML.
+    """
+    try:
+        return yaml.safe_load(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from None
+    except NOT_YAML as error:
+        raise InputError(f"{file}: not YAML: {' '.join(str(error).split())[:300]}") from None
 
 
 def splits_of(text: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from benchmark.config import Side
+from benchmark.config import NOT_YAML, Side
 from benchmark.datasets.images import as_rgb, read_image, resized
 from benchmark.layers.weights import read_tensors, reason
 from benchmark.methods.base import Method
@@ -102,7 +102,7 @@ def _read_config(path: Path) -> _Trained:
         raise InputError(f"{path.parent} is not a run directory (no {CONFIG_FILE})")
     try:
         return msgspec.convert(yaml.safe_load(path.read_bytes()), _Trained)
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
+    except (msgspec.ValidationError, *NOT_YAML) as error:
         raise InputError(f"{path}: not a run's configuration: {reason(error)}") from None
 
 

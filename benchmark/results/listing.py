@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from benchmark.config import read_yaml
 from benchmark.record import CONFIG_FILE, ByProtocol, Record
 from benchmark.results.collect import RunState, find_runs, run_state
 from benchmark.results.names import COSTS, METRICS
 from cocoad.console import one_line
+from cocoad.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,8 +60,8 @@ def _identity(state: RunState) -> tuple[str, str, str, str]:
 
 def _config(directory: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load((directory / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        config = read_yaml(directory / CONFIG_FILE)
+    except InputError:
         return {}
     return config if isinstance(config, dict) else {}
 

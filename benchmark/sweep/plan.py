@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
-import yaml
 
-from benchmark.config import RunConfig, differences, to_plain
+from benchmark.config import RunConfig, differences, read_yaml, to_plain
 from benchmark.datasets import load_dataset
 from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
 from benchmark.methods.registry import method_class
@@ -157,8 +156,8 @@ def _ignored(there: Mapping[str, Any], here: RunConfig, any_device: bool) -> Seq
 def _same(directory: Path, here: RunConfig, any_device: bool) -> bool:
     """Say whether what was begun in a directory can be gone on with."""
     try:
-        there = yaml.safe_load((directory / CONFIG_FILE).read_bytes())
-    except (OSError, ValueError, yaml.YAMLError):
+        there = read_yaml(directory / CONFIG_FILE)
+    except InputError:
         return False
     if not isinstance(there, dict):
         return False

@@ -9,9 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from benchmark.config import RunConfig, splits_of
+from benchmark.config import RunConfig, read_yaml, splits_of
 from benchmark.training.request import RECIPE_OPTIONS
 from cocoad.errors import InputError
 from cocoad.manifest import DEFAULT_DATASET
@@ -97,13 +95,7 @@ def read_plan(file: Path) -> Request:
     Raises:
         InputError: it cannot be read, is no YAML, or says what cannot be meant.
     """
-    try:
-        values = yaml.safe_load(file.read_bytes())
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{file}: not YAML: {' '.join(str(error).split())[:300]}") from None
-    values = _mapping(values, f"{file}")
+    values = _mapping(read_yaml(file), f"{file}")
     if unknown := [str(key) for key in values if key not in TOP]:
         raise InputError(f"{file}: no field {unknown[0]!r}: there are {', '.join(TOP)}")
     defaults = _settings(_mapping(values.get("defaults") or {}, f"{file}: defaults"), f"{file}: defaults")

@@ -12,9 +12,8 @@ import click
 import msgspec
 import yaml
 
-from benchmark.config import RunConfig, from_plain, splits_of
+from benchmark.config import NOT_YAML, RunConfig, from_plain, read_yaml, splits_of
 from benchmark.datasets import layout_of
-from benchmark.layers.weights import reason
 from benchmark.methods.registry import canonical, method_class, taken_options
 from benchmark.record import RESULT_FILE, read_record
 from benchmark.training.runner import run
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 
 SHOWN = ("image_auroc", "pixel_auroc", "aupro", "mad")
 RECIPE_OPTIONS = ("epochs", "batch_size", "learning_rate")
-NOT_YAML = (
-    yaml.YAMLError,
-    ValueError,
-    RecursionError,
-)  # what PyYAML raises: a date may be none, lists too deep
 
 
 def configs(
@@ -126,12 +120,7 @@ def _percent(value: float | None) -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_bytes())
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
-    except NOT_YAML as error:
-        raise InputError(f"{file}: not YAML: {reason(error)}") from None
+    values = read_yaml(file)
     if not isinstance(values, dict):
         raise InputError(f"{file}: not a run's configuration")
     return values
