@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,7 @@ from cocoad.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RESOURCE, 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress
+    from rich.table import Table
 
 
 @contextlib.contextmanager
@@ -108,6 +109,14 @@ def show(*renderables: RenderableType) -> None:
     with console.capture() as capture:
         console.print(*renderables, sep="\n", markup=False)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def plain_table(**options: Any) -> Table:
+    """Return an empty rich table that looks as all of ours do; ``options`` are rich's own."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", **options)
 
 
 def one_line(text: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from cocoad.annotations import Annotations, parse_annotations, read_bytes
+from cocoad.console import plain_table
 from cocoad.errors import InputError
 from cocoad.files import open_atomic, sha256_bytes
 from cocoad.manifest import (
@@ -186,10 +187,7 @@ def tables(stats: Sequence[SplitStats]) -> list[RenderableType]:
 
 
 def _table(*headings: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table = plain_table()
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if index else "left")
     return table

@@ -16,9 +16,8 @@ from cocoad.errors import InputError
 
 GOOD = "good"
 UNI_MEDICAL = {"brain", "liver", "retinal"}
-FindMasks = Callable[
-    [Sequence[Path], Path], Sequence[Path | None]
-]  # (images, folder of masks) -> mask of each
+# (images, folder of masks) -> mask of each
+FindMasks = Callable[[Sequence[Path], Path], Sequence[Path | None]]
 
 
 def is_folder(path: Path) -> bool:

@@ -11,6 +11,7 @@ import click
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, installed
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.registry import BUILT_IN, ENTRY_POINTS, method_class, names
+from cocoad.console import plain_table
 from cocoad.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,11 +68,9 @@ def _anomalib_row(name: str, about: Known) -> Row:
 
 def table(rows: Iterable[Row]) -> Table:
     """Return the methods as a table."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    shown = plain_table()
     for heading in ("Method", "Training", "Backbone", "Source", "Package"):
         shown.add_column(heading, overflow="fold")
     for row in rows:

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Regions = tuple[
-    npt.NDArray[np.intp], npt.NDArray[np.float64], int
-]  # pixels, their weights, number of regions
+# Pixels, their weights, number of regions.
+Regions = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], int]
 
 
 def region_weights(mask: npt.NDArray[np.bool_]) -> Regions:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.results.compare import Comparison, Difference, Group
 from benchmark.results.names import METRICS
-from cocoad.console import one_line
+from cocoad.console import one_line, plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -118,10 +118,7 @@ def _cell(one: Difference) -> Text:
 
 
 def _table(*headings: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table = plain_table(padding=(0, 1, 0, 0))
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if index else "left", no_wrap=bool(index), overflow="fold")
     return table

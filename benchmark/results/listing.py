@@ -10,7 +10,7 @@ from benchmark.config import read_yaml
 from benchmark.record import CONFIG_FILE, ByProtocol, Record
 from benchmark.results.collect import RunState, find_runs, run_state
 from benchmark.results.names import COSTS, METRICS
-from cocoad.console import one_line
+from cocoad.console import one_line, plain_table
 from cocoad.errors import InputError
 
 if TYPE_CHECKING:
@@ -144,10 +144,7 @@ def _breakdown(heading: str, parts: dict[str, ByProtocol]) -> RenderableType:
 
 def _table(*headings: str, numbers: int | None = None) -> Table:
     """Return an empty table; columns from the index ``numbers`` on are right-aligned."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table = plain_table()
     for index, heading in enumerate(headings):
         right = numbers is not None and index >= numbers
         table.add_column(heading, justify="right" if right else "left", overflow="fold")

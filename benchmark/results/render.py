@@ -10,7 +10,7 @@ from benchmark.results.entries import Entry, Value
 from benchmark.results.names import COLUMNS
 from benchmark.results.published import CAVEATS
 from benchmark.results.rank import Ranking
-from cocoad.console import one_line
+from cocoad.console import one_line, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -171,14 +171,12 @@ def terminal_text(rankings: Sequence[Ranking], columns: Sequence[str], width: in
 
 
 def _terminal_table(ranking: Ranking, columns: Sequence[str], letters: dict[str, str], folded: bool) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     def narrow(text: str, gap: str) -> str:
         return text.replace(gap, "\n", 1) if folded else text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table = plain_table(padding=(0, 1, 0, 0))
     table.add_column("Method", overflow="fold")
     table.add_column("Source", overflow="fold")
     for column in columns:

@@ -20,7 +20,7 @@ from benchmark.sweep.request import Entry, Request
 from benchmark.training.profile import known_speed
 from benchmark.training.request import configs
 from benchmark.training.runner import check_finished, resolved, run_directory
-from cocoad.console import show
+from cocoad.console import plain_table, show
 from cocoad.errors import InputError, ResourceError
 from cocoad.files import json_bytes
 
@@ -236,11 +236,9 @@ def to_json(runs: Sequence[PlannedRun]) -> dict[str, Any]:
 
 def table(runs: Sequence[PlannedRun]) -> RenderableType:
     """Return the plan for people: runs, states and expected hours, and their sum."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", show_footer=True)
+    shown = plain_table(show_footer=True)
     hours, unknown = total_hours(runs)
     to_go = sum(run.to_start for run in runs)
     total = hours_text(hours) if unknown < to_go else ""

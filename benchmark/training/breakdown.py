@@ -11,6 +11,8 @@ import torch
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from cocoad.console import plain_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -74,10 +76,7 @@ def kind_of(operation: str) -> str:
 
 def breakdown_table(title: str, parts: Iterable[Part]) -> Table:
     """Return the parts as a table."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    shown = plain_table()
     shown.add_column(title)
     shown.add_column("ms a step", justify="right")
     shown.add_column("share", justify="right")

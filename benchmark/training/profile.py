@@ -24,6 +24,7 @@ from benchmark.training.breakdown import Part, breakdown
 from benchmark.training.memory import is_out_of_memory
 from benchmark.training.processes import launched, set_determinism, supported_precision
 from benchmark.training.step import gradient_step
+from cocoad.console import plain_table
 from cocoad.errors import InputError
 from cocoad.files import json_bytes, write_atomic
 from cocoad.partition import SPLITS, partition
@@ -44,10 +45,21 @@ class Speed:
     train_images_per_s: float | None = None
     test_images_per_s: float | None = None  # network, maps and metrics; masks at hand
     gpu_memory_bytes: int | None = None  # the most in training; None on a CPU
-    train_tflops: float | None = (
-        None  # 1e12 floating-point operations of convolutions and products per second
-    )
-    convolution_tflops: float | None = None  # the same of nothing but a large convolution
+    # 1e12 floating-point operations of convolutions and products per second, and those of a large convolution alone
+    train_tflops: float | None = None
+    convolution_tflops: float | None = None
+
+    @property
+    def convolution_share(self) -> float | None:
+        """What a training reaches of a large convolution's operations per second."""
+        if self.train_tflops is None or not self.convolution_tflops:
+            return None
+        return self.train_tflops / self.convolution_tflops
+
+    @property
+    def gpu_memory_gib(self) -> float | None:
+        """``gpu_memory_bytes`` in GiB."""
+        return None if self.gpu_memory_bytes is None else self.gpu_memory_bytes / 2**30
 
     def hours(self, epochs: int) -> float | None:
         """Return the hours that the four official splits of COCO-AD would take: training and scoring."""
@@ -223,40 +235,28 @@ def _key(config: RunConfig, precision: str, batch_size: int) -> str:
 
 def table(config: RunConfig, speeds: Iterable[Speed]) -> Table:
     """Return speeds as a table, with the hours of the four splits."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    on_gpu = config.device == "cuda"
     epochs = 1 if issubclass(method_class(config.method), OnePassMethod) else config.recipe.epochs
-    for heading, justify in (
-        ("precision", "left"),
-        ("batch", "right"),
-        ("training, images/s", "right"),
-        ("TFLOP/s", "right"),
-        ("of a convolution's", "right"),
-        ("scoring, images/s", "right"),
-        *([("GPU memory, GiB", "right")] if on_gpu else []),
-        (f"four splits, {epochs} epoch{'s' if epochs > 1 else ''}, hours", "right"),
-    ):
-        shown.add_column(heading, justify=cast(Any, justify))
+    columns: dict[str, Callable[[Speed], str]] = {
+        "precision": lambda speed: speed.precision,
+        "batch": lambda speed: str(speed.batch_size),
+        "training, images/s": lambda speed: _cell(speed.train_images_per_s),
+        "TFLOP/s": lambda speed: _cell(speed.train_tflops, ",.3g"),
+        "of a convolution's": lambda speed: _cell(speed.convolution_share, ".0%"),
+        "scoring, images/s": lambda speed: _cell(speed.test_images_per_s),
+        "GPU memory, GiB": lambda speed: _cell(speed.gpu_memory_gib),
+        f"four splits, {epochs} epoch{'s' if epochs > 1 else ''}, hours": lambda speed: _cell(
+            speed.hours(epochs)
+        ),
+    }
+    if config.device != "cuda":
+        del columns["GPU memory, GiB"]
+    shown = plain_table()
+    for heading in columns:
+        shown.add_column(heading, justify="left" if heading == "precision" else "right")
     for speed in speeds:
-        memory = None if speed.gpu_memory_bytes is None else speed.gpu_memory_bytes / 2**30
-        share = None
-        if speed.train_tflops is not None and speed.convolution_tflops:
-            share = 100 * speed.train_tflops / speed.convolution_tflops
-        shown.add_row(
-            speed.precision,
-            str(speed.batch_size),
-            _cell(speed.train_images_per_s, ",.1f"),
-            _cell(speed.train_tflops, ",.3g"),
-            _cell(share, ".0f", " %"),
-            _cell(speed.test_images_per_s, ",.1f"),
-            *([_cell(memory, ",.1f")] if on_gpu else []),
-            _cell(speed.hours(epochs), ",.1f"),
-        )
+        shown.add_row(*(cell(speed) for cell in columns.values()))
     return shown
 
 
-def _cell(figure: float | None, style: str, unit: str = "") -> str:
-    return "–" if figure is None else f"{figure:{style}}{unit}"
+def _cell(figure: float | None, style: str = ",.1f") -> str:
+    return "–" if figure is None else f"{figure:{style}}"

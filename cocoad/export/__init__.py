@@ -8,9 +8,8 @@ from pathlib import Path
 from cocoad.export.ader import export_ader
 from cocoad.export.folder import export_folder
 
-Export = Callable[
-    [Path, Path, Path | None], list[Path]
-]  # (built dataset, output, COCO root) -> what was written
+# (built dataset, output, COCO root) -> what was written
+Export = Callable[[Path, Path, Path | None], list[Path]]
 
 LAYOUTS: dict[str, Export] = {
     "ader": lambda dataset, out, _: export_ader(dataset, out),  # which has no need of images

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
-from cocoad.console import next_line, one_line, path_line, show
+from cocoad.console import next_line, one_line, path_line, plain_table, show
 from cocoad.manifest import DATASET_FILE, read_dataset
 from cocoad.partition import SPLITS
 from cocoad.verify.findings import CATALOGUE, Finding, Findings
@@ -27,7 +25,7 @@ def print_findings(dataset: Path, findings: Findings, coco_root: Path | None) ->
         coco_root: as it was given.
     """
     if len(findings):
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+        table = plain_table()
         table.add_column("Code", no_wrap=True)
         table.add_column("Where", overflow="fold")
         table.add_column("What is wrong, and what to do", overflow="fold")
