@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,20 +38,12 @@ from cocoad.manifest import (
 )
 from cocoad.partition import SPLITS, Counts, Membership, membership, partition
 from cocoad.staging import staged_directory
+from cocoad.target import check_target
 
 Advance: TypeAlias = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 TRAIN, VAL = "train2017", "val2017"
-_OWN = re.compile(  # what a build writes
-    r"dataset\.json|coco-root\.txt|split_[0-3]\.json|masks/split_[0-3]/\d{12}\.png"
-)
 GET_COCO = "get train2017, val2017 and annotations_trainval2017 from https://cocodataset.org/#download"
-
-
-class _Format(msgspec.Struct):
-    """What every version of ``dataset.json`` says of itself."""
-
-    format: Literal["cocoad-dataset"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +107,7 @@ def build_dataset(
         notes = _notes(train, val)
     else:
         target = out.resolve()
-        _check_target(target, source, splits, overwrite)
+        check_target(target, (source.root, source.train, source.val), splits, overwrite)
         with staged_directory(target) as staging:
             train, val, masks, notes = _build_into(staging, source, splits, options, jobs, advance)
     report = compare({split: _counts(train, val, split) for split in splits})
@@ -153,48 +143,6 @@ def _check_splits(splits: Sequence[int]) -> None:
     for split in splits:
         if split not in SPLITS:
             raise InputError(f"there is no split {split}: COCO-AD has {', '.join(map(str, SPLITS))}")
-
-
-def _check_target(target: Path, source: _Source, splits: Sequence[int], overwrite: bool) -> None:
-    """Refuse to write where something else lies, or to delete what would not be built again."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InputError(f"{target} is a file: give another --out")
-    for path in (source.root, source.train.resolve(), source.val.resolve()):
-        if path.is_relative_to(target):
-            raise InputError(f"{target} holds {path}, which the build reads: give another --out")
-    if not any(target.iterdir()):
-        return
-    if not _is_built(target):
-        raise InputError(f"{target} is not empty and not a built dataset: give another --out, or delete it")
-    if not overwrite:
-        raise InputError(f"{target} is built already: --overwrite builds it again, --out DIR elsewhere")
-    if foreign := _first_foreign(target):
-        raise InputError(f"{foreign} is not the dataset's: move it elsewhere, or give another --out")
-    lost = [str(split) for split in SPLITS if split not in splits and (target / split_file(split)).exists()]
-    if lost:
-        raise InputError(
-            f"{target} has split {', '.join(lost)} too, which would be gone: "
-            "build all its splits again, or give another --out"
-        )
-
-
-def _is_built(directory: Path) -> bool:
-    """Say whether ``dataset.json`` is there and says that it is one, of whichever version."""
-    path = directory / DATASET_FILE
-    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return path.is_file() and bool(msgspec.json.decode(path.read_bytes(), type=_Format))
-    return False
-
-
-def _first_foreign(directory: Path) -> Path | None:
-    """Return a file in a built dataset that no build wrote."""
-    for path in sorted(directory.rglob("*")):
-        is_file = path.is_symlink() or not path.is_dir()
-        if is_file and not _OWN.fullmatch(path.relative_to(directory).as_posix()):
-            return path
-    return None
 
 
 def _part(folder: str, annotations: Annotations, splits: Sequence[int], options: BuildOptions) -> _Part:

@@ -157,3 +157,13 @@ def built(sound: Path, tmp_path: Path) -> Built:
 def official(sound: Path, tmp_path: Path) -> Official:
     shutil.copytree(sound / "coco", tmp_path / "coco")
     return Official(tmp_path / "coco", tmp_path / "coco")
+
+
+@pytest.fixture(scope="session")
+def files_of() -> Callable[[Path], dict[str, bytes]]:
+    """A function that returns what all files below a directory hold, by their paths."""
+    return lambda directory: {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }

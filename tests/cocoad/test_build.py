@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from PIL import Image
 
 import cocoad.draw
 from cocoad.build import build_dataset
-from cocoad.build_report import SplitReport, official_warnings
 from cocoad.cli import cocoad as cli
 from cocoad.errors import InputError, ResourceError
 from cocoad.forks import forked
@@ -27,11 +27,7 @@ from cocoad.manifest import BuildOptions, read_dataset, read_split
 from cocoad.masks import mask_digest, read_mask_png
 from cocoad.partition import Counts
 
-
-def _tree(directory: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()
-    }
+FilesOf = Callable[[Path], dict[str, bytes]]
 
 
 def _cocoad(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -67,18 +63,18 @@ def test_real_images_give_the_golden_counts_ids_and_masks(
 
 
 def test_builds_are_byte_identical_whatever_the_jobs(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cocoad.draw, "_WORTH_FORKING", 1)
     build_dataset(shared / "data" / "coco-mini", tmp_path / "first", jobs=1)
     for jobs in (1, 2, 3):
         build_dataset(shared / "data" / "coco-mini", tmp_path / "out", jobs=jobs, overwrite=True)
-        assert _tree(tmp_path / "out") == _tree(tmp_path / "first")
+        assert files_of(tmp_path / "out") == files_of(tmp_path / "first")
 
 
-def test_the_dataset_does_not_know_where_coco_lies(tiny_coco: Any, tmp_path: Path) -> None:
+def test_the_dataset_does_not_know_where_coco_lies(tiny_coco: Any, tmp_path: Path, files_of: FilesOf) -> None:
     build_dataset(tiny_coco.root, tmp_path / "out")
-    tree = _tree(tmp_path / "out")
+    tree = files_of(tmp_path / "out")
     assert tree.pop("coco-root.txt").decode().strip() == str(tiny_coco.root)
     assert not any(str(tmp_path).encode() in data for data in tree.values())
 
@@ -145,10 +141,10 @@ def test_a_dry_run_counts_and_writes_nothing(tiny_coco: Any, tmp_path: Path) -> 
     assert wet.splits == report.splits
 
 
-def test_one_split_alone_is_the_same_as_among_all(tiny_coco: Any, tmp_path: Path) -> None:
+def test_one_split_alone_is_the_same_as_among_all(tiny_coco: Any, tmp_path: Path, files_of: FilesOf) -> None:
     build_dataset(tiny_coco.root, tmp_path / "all")
     build_dataset(tiny_coco.root, tmp_path / "one", splits=[3])
-    one, every = _tree(tmp_path / "one"), _tree(tmp_path / "all")
+    one, every = files_of(tmp_path / "one"), files_of(tmp_path / "all")
     assert set(one) == {"dataset.json", "coco-root.txt", "split_3.json", "masks/split_3/000000000102.png"}
     assert all(every[name] == data for name, data in one.items() if name != "dataset.json")
 
@@ -254,94 +250,14 @@ def test_missing_files_say_which_and_how_to_get_coco(tiny_coco: Any, tmp_path: P
     assert "the COCO root nowhere is not a directory: get train2017" in done.stderr
 
 
-def test_what_is_in_the_way_is_not_touched(tiny_coco: Any, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    build_dataset(tiny_coco.root, out)
-    with pytest.raises(InputError, match="--overwrite builds it again"):
-        build_dataset(tiny_coco.root, out)
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    (foreign / "thesis.tex").touch()
-    with pytest.raises(InputError, match="not empty and not a built dataset"):
-        build_dataset(tiny_coco.root, foreign, overwrite=True)
-    assert (foreign / "thesis.tex").exists()
-    with pytest.raises(InputError, match="is a file"):
-        build_dataset(tiny_coco.root, foreign / "thesis.tex", overwrite=True)
-    (tiny_coco.root / "dataset.json").touch()
-    with pytest.raises(InputError, match="which the build reads"):
-        build_dataset(tiny_coco.root, tiny_coco.root, overwrite=True)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    build_dataset(tiny_coco.root, empty)
-    assert (empty / "dataset.json").is_file()
-
-
-def test_overwriting_replaces_the_whole_dataset(tiny_coco: Any, tmp_path: Path) -> None:
+def test_overwriting_replaces_the_whole_dataset(tiny_coco: Any, tmp_path: Path, files_of: FilesOf) -> None:
     out, coarse = tmp_path / "out", BuildOptions(rasterizer="coco", crowd="exclude")
     build_dataset(tiny_coco.root, out)
     build_dataset(tiny_coco.root, tmp_path / "other", options=coarse)
-    assert _tree(out) != _tree(tmp_path / "other")
+    assert files_of(out) != files_of(tmp_path / "other")
     build_dataset(tiny_coco.root, out, options=coarse, overwrite=True)
-    assert _tree(out) == _tree(tmp_path / "other")
+    assert files_of(out) == files_of(tmp_path / "other")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["coco", "other", "out"]
-
-
-@pytest.mark.parametrize(
-    "text", ['{"name": "my other dataset"}', "[1", '{"format": "cocoad-split"}', "[" * 10**5]
-)
-def test_what_another_program_calls_dataset_json_makes_no_built_dataset(
-    tiny_coco: Any, tmp_path: Path, text: str
-) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "dataset.json").write_text(text)
-    (out / "thesis.txt").touch()
-    for overwrite in (False, True):
-        with pytest.raises(InputError, match="not empty and not a built dataset"):
-            build_dataset(tiny_coco.root, out, overwrite=overwrite)
-    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "thesis.txt"]
-
-
-def test_a_dataset_of_another_version_can_be_built_again(tiny_coco: Any, tmp_path: Path) -> None:
-    build_dataset(tiny_coco.root, tmp_path / "out")
-    before = _tree(tmp_path / "out")
-    (tmp_path / "out" / "dataset.json").write_text('{"format": "cocoad-dataset", "format_version": 2}')
-    build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
-    assert _tree(tmp_path / "out") == before
-
-
-@pytest.mark.parametrize(
-    "name", ["runs/r1/result.json", "thesis.txt", "split_4.json", "masks/split_0/mine.png", "masks/notes"]
-)
-def test_overwriting_deletes_no_file_that_is_not_the_datasets(
-    tiny_coco: Any, tmp_path: Path, name: str
-) -> None:
-    mine = tmp_path / "out" / name
-    build_dataset(tiny_coco.root, tmp_path / "out")
-    mine.parent.mkdir(parents=True, exist_ok=True)
-    mine.touch()
-    with pytest.raises(InputError, match=f"{name} is not the dataset's: move it elsewhere"):
-        build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
-    assert mine.exists()
-
-
-def test_overwriting_does_not_follow_or_delete_links(tiny_coco: Any, tmp_path: Path) -> None:
-    build_dataset(tiny_coco.root, tmp_path / "out")
-    (tmp_path / "out" / "runs").symlink_to(tiny_coco.root, target_is_directory=True)
-    with pytest.raises(InputError, match="out/runs is not the dataset's"):
-        build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
-
-
-def test_overwriting_loses_no_split(tiny_coco: Any, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    build_dataset(tiny_coco.root, out)
-    before = _tree(out)
-    with pytest.raises(InputError, match="has split 0, 1, 3 too, which would be gone: build all its splits"):
-        build_dataset(tiny_coco.root, out, splits=[2], overwrite=True)
-    assert _tree(out) == before
-    build_dataset(tiny_coco.root, tmp_path / "one", splits=[2])
-    build_dataset(tiny_coco.root, tmp_path / "one", splits=[1, 2], overwrite=True)
-    assert sorted(read_dataset(tmp_path / "one").splits) == ["1", "2"]
 
 
 def test_a_split_that_there_is_not_is_refused(tiny_coco: Any, tmp_path: Path) -> None:
@@ -350,15 +266,15 @@ def test_a_split_that_there_is_not_is_refused(tiny_coco: Any, tmp_path: Path) ->
             build_dataset(tiny_coco.root, tmp_path / "out", splits=[0, 4], dry_run=dry_run)
 
 
-def test_a_failed_overwrite_leaves_the_old_dataset(tiny_coco: Any, tmp_path: Path) -> None:
+def test_a_failed_overwrite_leaves_the_old_dataset(tiny_coco: Any, tmp_path: Path, files_of: FilesOf) -> None:
     out = tmp_path / "out"
     build_dataset(tiny_coco.root, out)
-    before = _tree(out)
+    before = files_of(out)
     tiny_coco.annotate(102, 50, [[1]])
     tiny_coco.save()
     with pytest.raises(InputError):
         build_dataset(tiny_coco.root, out, overwrite=True)
-    assert _tree(out) == before
+    assert files_of(out) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["coco", "out"]
 
 
@@ -439,30 +355,6 @@ def test_a_helper_that_dies_is_reported_not_waited_for() -> None:
         assert next(lines) == b"one\n"
         with pytest.raises(ResourceError, match="was killed by signal 9"):
             next(lines)
-
-
-def test_counts_of_whole_coco_that_differ_are_warned_of_by_what_is_known() -> None:
-    official = Counts(79083, 3328, 1624)
-    shifted = {"2": SplitReport(Counts(79083, 3327, 1625), official, False)}
-    wrong = {"2": SplitReport(Counts(79000, 3328, 1624), official, False)}
-    whole = (118_287, 5_000)
-    assert "please report this" in official_warnings(shifted, BuildOptions(), whole)[0]
-    assert "split 2 differs from the official counts" in official_warnings(wrong, BuildOptions(), whole)[0]
-    assert "the options change" in official_warnings(wrong, BuildOptions(crowd="exclude"), whole)[0]
-    assert "not the whole COCO" in official_warnings(wrong, BuildOptions(), (80, 79))[0]
-
-
-def test_other_options_are_warned_of_whatever_the_counts() -> None:
-    official, whole = Counts(79083, 3328, 1624), (118_287, 5_000)
-    equal = {"2": SplitReport(official, official, True)}
-    other = BuildOptions(rasterizer="coco"), BuildOptions(unannotated="normal"), BuildOptions(crowd="exclude")
-    for options in other:
-        (warning,) = official_warnings(equal, options, whole)
-        assert "scores on this dataset are not COCO-AD's" in warning
-        assert (
-            len(official_warnings({"2": SplitReport(Counts(1, 1, 1), official, False)}, options, (9, 9))) == 2
-        )
-    assert official_warnings(equal, BuildOptions(allow_missing_images=True), whole) == []
 
 
 def test_the_coco_root_is_given_remembered_or_set_in_the_environment(
