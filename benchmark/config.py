@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
-from cocoad.errors import InputError
-from cocoad.partition import SPLITS
+from cocoad.base.errors import InputError
+from cocoad.coco.partition import SPLITS
 
 Preset = Literal["paper", "fast"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
 import click
 
 from cocoad import __version__
-from cocoad.console import run_cli
-from cocoad.errors import ResourceError
+from cocoad.base.commands import LazyGroup
+from cocoad.base.console import run_cli
+from cocoad.base.errors import ResourceError
 
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
     "run": "Train and score a method on a dataset.",
@@ -33,16 +33,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
 SPINS = "2000"
 
 
-class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"benchmark.cli.{cmd_name}").command
-        return command
-
+class _Bench(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -53,14 +44,8 @@ class _LazyGroup(click.Group):
                 raise ResourceError("out of memory: give a smaller --image-size or --batch-size") from None
             raise
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
-
-@click.group(
-    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(cls=_Bench, package="benchmark.cli", summaries=COMMANDS)
 @click.version_option(__version__, prog_name="bench")
 def bench() -> None:
     """Train, score and compare anomaly-detection methods on COCO-AD."""

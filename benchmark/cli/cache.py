@@ -32,8 +32,8 @@ def command(
 ) -> None:
     """Decode and resize each image of DATASET once, for all splits, methods and seeds."""
     from benchmark.datasets.cache import cache_home, cache_of
-    from benchmark.training.caching import check_cache, clear_cache, dataset_images, fill_cache
-    from cocoad.console import progress
+    from benchmark.datasets.caching import check_cache, clear_cache, dataset_images, fill_cache
+    from cocoad.base.console import progress
 
     samples = dataset_images(dataset, splits, layout, coco_root)
     pixels = cache_of(dataset, samples, image_size, cache_home(cache))

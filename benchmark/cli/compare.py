@@ -20,13 +20,13 @@ def command(first: Path, second: Path, samples: int, seed: int, as_json: bool) -
     A paired bootstrap over the test images gives an interval and a p for every difference. Both runs must
     have been scored on the same data.
     """
-    from benchmark.results import comparison_tables
-    from benchmark.results.compare import compare
-    from cocoad.console import show
-    from cocoad.files import json_bytes
+    from benchmark.comparison import tables
+    from benchmark.comparison.compare import compare
+    from cocoad.base.console import show
+    from cocoad.base.files import json_bytes
 
     comparison = compare(first, second, samples, seed)
     if as_json:
-        click.echo(json_bytes(comparison_tables.as_json(comparison)).decode(), nl=False)
+        click.echo(json_bytes(tables.as_json(comparison)).decode(), nl=False)
     else:
-        show(*comparison_tables.tables(comparison))
+        show(*tables.tables(comparison))

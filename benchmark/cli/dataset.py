@@ -20,8 +20,8 @@ def command(dataset: Path, layout: str | None, split: int, coco_root: Path | Non
     from benchmark.datasets import load_dataset
     from benchmark.datasets.checks import check_files
     from benchmark.datasets.counts import COUNTS, counts
-    from cocoad.console import progress_callback
-    from cocoad.files import json_bytes
+    from cocoad.base.console import progress_callback
+    from cocoad.base.files import json_bytes
 
     data = load_dataset(dataset, layout=layout, split=split, coco_root=coco_root)
     with progress_callback() as advance:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cocoad.errors import EXIT_FINDINGS
+from cocoad.base.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from benchmark.results.leaderboard import Format
+    from benchmark.leaderboard.board import Format
 
 
 @click.command("leaderboard")
@@ -44,8 +44,8 @@ def command(
     CSV is tidy: a row per method, dataset, split, seed and protocol, in fractions. The other formats rank
     methods by their means over splits and seeds, in percent. Exits with 1 when a record had to be refused.
     """
-    from benchmark.results.leaderboard import leaderboard
-    from cocoad.files import write_atomic
+    from benchmark.leaderboard.board import leaderboard
+    from cocoad.base.files import write_atomic
 
     board = leaderboard(runs, conditions, published)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not out else None

@@ -11,8 +11,8 @@ import click
 def command(as_json: bool, as_markdown: bool) -> None:
     """List the methods that there are, with how they train and where they come from."""
     from benchmark.methods.catalogue import catalogue, markdown, notes, table
-    from cocoad.console import show
-    from cocoad.files import json_bytes
+    from cocoad.base.console import show
+    from cocoad.base.files import json_bytes
 
     rows = catalogue()
     if as_json:

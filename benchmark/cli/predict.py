@@ -22,8 +22,8 @@ def command(images: tuple[str, ...], directory: Path, out: Path, batch_size: int
     """
     from benchmark.inference.predict import JSON_FILE, find_images, predict_files
     from benchmark.inference.trained import load_run
-    from cocoad.console import progress
-    from cocoad.errors import EXIT_FINDINGS
+    from cocoad.base.console import progress
+    from cocoad.base.errors import EXIT_FINDINGS
 
     started = time.monotonic()
     files = find_images(images, out)

@@ -39,11 +39,11 @@ def command(
     """Measure training and scoring on synthetic pixels; say how long the four splits would take."""
     from dataclasses import replace
 
-    from benchmark.training.breakdown import breakdown_table
-    from benchmark.training.profile import measured, parts_of_a_step, remember, table, telling_precisions
+    from benchmark.profiling.breakdown import breakdown_table
+    from benchmark.profiling.profile import measured, parts_of_a_step, remember, table, telling_precisions
     from benchmark.training.request import configs
     from benchmark.training.runner import resolved
-    from cocoad.console import show
+    from cocoad.base.console import show
 
     (config,) = configs({**options, "compile": compile_}, settings=settings)
     config = resolved(config)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cocoad.errors import EXIT_FINDINGS
+from cocoad.base.errors import EXIT_FINDINGS
 
 
 @click.command("report")
@@ -23,7 +23,7 @@ def command(runs: tuple[Path, ...], out: Path, published: bool, no_images: bool,
     Exits with 1 when a record had to be refused.
     """
     from benchmark.report.page import write_report
-    from cocoad.console import one_line, progress_callback
+    from cocoad.base.console import one_line, progress_callback
 
     with progress_callback(quiet) as advance:
         written = write_report(runs, out, published=published, images=not no_images, advance=advance)

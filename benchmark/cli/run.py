@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Train and score a method; write one run directory per split. Finished runs are skipped."""
     from benchmark.training.request import configs, run_all
-    from cocoad.console import progress
+    from cocoad.base.console import progress
 
     planned = configs(options, splits=splits, settings=settings, file=file)
     with progress() as bars:

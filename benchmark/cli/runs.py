@@ -14,7 +14,7 @@ def command(runs: tuple[Path, ...]) -> None:
 
     A run is interrupted when it says that it is running but its process is gone.
     """
-    from benchmark.results.listing import states, states_table
-    from cocoad.console import show
+    from benchmark.runs.listing import states, states_table
+    from cocoad.base.console import show
 
     show(states_table(states(runs or (Path("runs"),))))

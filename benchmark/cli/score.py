@@ -37,7 +37,7 @@ def command(
     missing, extra, unreadable or holds NaN, all such are listed and nothing is scored.
     """
     from benchmark.datasets import load_dataset
-    from benchmark.results.score import UnusableMapsError, score_maps
+    from benchmark.scoring.score import UnusableMapsError, score_maps
 
     data = load_dataset(dataset, split=split, layout=layout, coco_root=coco_root)
     try:

@@ -20,8 +20,8 @@ from benchmark.datasets.official import is_official, official_splits, read_offic
 from benchmark.datasets.real_iad import is_real_iad, read_real_iad
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.visa import is_visa, read_visa
-from cocoad.errors import InputError
-from cocoad.files import sha256_bytes
+from cocoad.base.errors import InputError
+from cocoad.base.files import sha256_bytes
 
 Reader = Callable[[Path, int, Path | None], AnomalyDataset]  # (directory, split, COCO root)
 

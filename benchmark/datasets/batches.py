@@ -5,6 +5,7 @@ All three sources give the same bytes for the same images.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,10 +17,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmark.datasets.images import load_image
 from benchmark.datasets.samples import Sample
-from cocoad.errors import CocoadError
+from cocoad.base.errors import CocoadError
 
 T = TypeVar("T")
 Pixels = npt.NDArray[np.uint8]
+
+
+def loader_workers(wanted: int | None) -> int:
+    """Return how many processes decode: as wanted, else one for each core but one, at most 8."""
+    return wanted if wanted is not None else min(8, len(os.sched_getaffinity(0)) - 1)
 
 
 class PixelRows(Protocol):
@@ -98,7 +104,7 @@ def loaded(
 ) -> Iterator[T]:
     """Yield ``fetch(indices)`` for each list of indices, in order, fetched ahead by ``workers`` processes.
 
-    An expected error (:class:`~cocoad.errors.CocoadError`) in a worker is raised here as it is.
+    An expected error (:class:`~cocoad.base.errors.CocoadError`) in a worker is raised here as it is.
     """
     loader: DataLoader[Any] = DataLoader(
         _Fetched(fetch),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from cocoad.files import inside
-from cocoad.manifest import DATASET_FILE, TestSample, find_coco_root, read_dataset, read_split
+from cocoad.base.files import inside
+from cocoad.dataset.manifest import DATASET_FILE, TestSample, find_coco_root, read_dataset, read_split
 
 CLASS = "coco"
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's size classes, here of an image's whole anomalous area

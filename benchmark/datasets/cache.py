@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmark.datasets.batches import DecodedRows, Pixels, loaded
 from benchmark.datasets.samples import Sample
-from cocoad.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError
 
 PIPELINE_VERSION = 2  # of benchmark/datasets/images.py: another one is another cache
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmark.datasets.images import check_mode, read_mask
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from cocoad.errors import InputError
-from cocoad.files import sha256_file
-from cocoad.images import open_image
+from cocoad.base.errors import InputError
+from cocoad.base.files import sha256_file
+from cocoad.base.images import open_image
 
 SHOWN = 5
 OnImage = Callable[[str, int, int], None]  # (what, done, of how many)

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.datasets.checks import checked
 from benchmark.datasets.images import SUFFIXES
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 GOOD = "good"
 UNI_MEDICAL = {"brain", "liver", "retinal"}

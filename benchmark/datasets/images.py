@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cocoad.errors import InputError
-from cocoad.images import open_image
+from cocoad.base.errors import InputError
+from cocoad.base.images import open_image
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 HALF = 127  # a mask's grey values above it are anomalous

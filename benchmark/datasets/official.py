@@ -8,8 +8,8 @@ import msgspec
 
 from benchmark.datasets.checks import checked
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from cocoad.errors import InputError
-from cocoad.files import inside
+from cocoad.base.errors import InputError
+from cocoad.base.files import inside
 
 CLASS = "coco"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.record import DatasetInfo
+from benchmark.runs.record import DatasetInfo
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmark.datasets.checks import checked
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from cocoad.errors import InputError
-from cocoad.files import inside
+from cocoad.base.errors import InputError
+from cocoad.base.files import inside
 
 SPLIT_FILE = "split_csv/1cls.csv"
 COLUMNS = ("object", "split", "label", "image", "mask")

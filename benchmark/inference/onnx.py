@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from benchmark.inference.trained import TrainedModel
 from benchmark.layers.weights import reason
 from benchmark.methods.base import Method
-from cocoad.console import hushed
-from cocoad.errors import InputError, ResourceError
-from cocoad.files import open_atomic
+from cocoad.base.console import hushed
+from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.files import open_atomic
 
 OPSET = 18
 TOLERANCE = 1e-4

@@ -15,8 +15,8 @@ from PIL import Image
 
 from benchmark.datasets.images import SUFFIXES, read_image, resized
 from benchmark.inference.trained import Pixels, Prediction, TrainedModel
-from cocoad.errors import InputError
-from cocoad.files import json_bytes, write_atomic
+from cocoad.base.errors import InputError
+from cocoad.base.files import json_bytes, write_atomic
 
 JSON_FILE = "predictions.json"
 MAP_SUFFIX, OVERLAY_SUFFIX = ".npy", ".png"

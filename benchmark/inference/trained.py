@@ -19,8 +19,8 @@ from benchmark.datasets.images import as_rgb, read_image, resized
 from benchmark.layers.weights import read_tensors, reason
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
-from benchmark.record import CONFIG_FILE, WEIGHTS_FILE
-from cocoad.errors import InputError, ResourceError
+from benchmark.runs.record import CONFIG_FILE, WEIGHTS_FILE
+from cocoad.base.errors import InputError, ResourceError
 
 Pixels = npt.NDArray[np.uint8]
 

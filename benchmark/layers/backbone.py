@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.layers.frozen import FrozenEncoder
 from benchmark.layers.weights import reason
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 class Backbone(FrozenEncoder):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.layers.weights import check_loaded, not_downloaded, pretrained_tensors, reason
-from cocoad.console import hushed
-from cocoad.errors import InputError
+from cocoad.base.console import hushed
+from cocoad.base.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

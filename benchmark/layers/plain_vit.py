@@ -8,7 +8,7 @@ import torch
 
 from benchmark.layers.frozen import FrozenEncoder
 from benchmark.layers.weights import reason
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 QUARTERS = 4
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cocoad.errors import InputError, ResourceError
-from cocoad.files import sha256_file
+from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.files import sha256_file
 
 OFFLINE_MODEL = "tf_efficientnet_lite0"
 OFFLINE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmark.config import Preset, Recipe
 from benchmark.layers.frozen import FrozenEncoder
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
 

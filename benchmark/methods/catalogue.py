@@ -11,8 +11,8 @@ import click
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, installed
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.registry import BUILT_IN, ENTRY_POINTS, method_class, names
-from cocoad.console import plain_table
-from cocoad.errors import InputError
+from cocoad.base.console import plain_table
+from cocoad.base.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table

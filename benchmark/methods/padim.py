@@ -12,7 +12,7 @@ from benchmark.layers.anomaly_maps import upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 ONE_PASS = Recipe(epochs=1, batch_size=32)
 SHRINKAGE = 0.01  # added to the covariance's diagonal, as the paper's ε (section III-B)

@@ -14,7 +14,7 @@ from benchmark.layers.backbone import Backbone
 from benchmark.layers.coreset import greedy_coreset
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 ONE_PASS = Recipe(epochs=1, batch_size=32)
 QUERY_CHUNK = 4096  # patches compared with the bank at a time

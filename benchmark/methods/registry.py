@@ -14,7 +14,7 @@ from benchmark.config import path_from_text
 from benchmark.layers.weights import reason
 from benchmark.methods.anomalib_adapter import known as anomalib_models
 from benchmark.methods.base import Method
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 ENTRY_POINTS = "cocoad.methods"
 OF_ALL = ("image_size", "backbone")  # parameters of every constructor, which are no options of its own

@@ -15,7 +15,7 @@ from benchmark.metrics.inputs import checked_batch
 from benchmark.metrics.protocols import PROTOCOLS, Protocol
 from benchmark.metrics.state import STATE_VERSION, State, pack_store, pack_texts, unpack_store, unpack_texts
 from benchmark.metrics.store import ANOMALOUS_IMAGES, GROUP, NORMAL_IMAGES, Cell, PixelStore
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 class ImageRow(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.metrics.keys import BoolArray, FloatArray
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 @dataclass(frozen=True)

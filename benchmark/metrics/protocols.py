@@ -142,3 +142,16 @@ def averaged(parts: Mapping[str, Scored]) -> Scored:
             why[name] = f"{why[name]}; " if name in why else ""
             why[name] += f"class {class_name}: {reason}"
     return mean, why
+
+
+def _with_means(*metrics: str) -> frozenset[str]:
+    """Return metrics and the means that contain one of them."""
+    means = [mean for mean, parts in AGGREGATES.items() if not set(parts).isdisjoint(metrics)]
+    return frozenset(metrics).union(means)
+
+
+THRESHOLDS_ON_NORMALISED_MAPS = {
+    "exact": _with_means(*MID_METRICS),
+    "ader": _with_means(*MID_METRICS, "pixel_f1_max", "pixel_iou_max", "aupro"),
+}
+"""Per protocol, the metrics (and means that contain one) whose thresholds are set by the maps' extremes."""

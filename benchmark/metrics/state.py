@@ -11,7 +11,7 @@ import numpy.typing as npt
 from benchmark.metrics.histogram import ROWS, Histogram
 from benchmark.metrics.keys import EXPONENT_BITS, FINEST_BITS
 from benchmark.metrics.store import Cell, Pixels, PixelStore
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 STATE_VERSION = 1
 

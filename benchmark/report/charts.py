@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from benchmark.leaderboard.rank import Ranking
 from benchmark.metrics.ranking import FPR_LIMIT
 from benchmark.report.svg import LARGEST, Axis, Series, axis_for, histogram, line_chart, scatter, widened
 from benchmark.report.testsets import RunsOnTestSet, ShownRun, Styles
-from benchmark.results.names import COLUMNS
-from benchmark.results.rank import Ranking
+from benchmark.runs.names import COLUMNS
 
 BINS = 30
 

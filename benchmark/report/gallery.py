@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.outputs import ImageScore, Previews, read_previews
 from benchmark.report.pictures import heatmap, map_outline, mask_outline, thumbnail
 from benchmark.report.testsets import ShownRun
-from cocoad.errors import InputError
+from benchmark.runs.outputs import ImageScore, Previews, read_previews
+from cocoad.base.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
 

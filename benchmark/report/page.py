@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from benchmark.leaderboard.rank import rankings
+from benchmark.leaderboard.table import tidy
 from benchmark.report.charts import (
     Chart,
     ClassCharts,
@@ -20,13 +22,11 @@ from benchmark.report.charts import (
 from benchmark.report.gallery import Wall, gallery
 from benchmark.report.tables import BoardTable, Breakdown, board_table, breakdowns
 from benchmark.report.testsets import RunsOnTestSet, Styles, test_sets
-from benchmark.results.collect import Rejected, load_runs
-from benchmark.results.names import parse_columns
-from benchmark.results.rank import rankings
-from benchmark.results.table import tidy
+from benchmark.runs.collect import Rejected, load_runs
+from benchmark.runs.names import parse_columns
 from cocoad import __version__
-from cocoad.errors import InputError
-from cocoad.files import write_atomic
+from cocoad.base.errors import InputError
+from cocoad.base.files import write_atomic
 
 PAGE_FILE = "index.html"
 MOST_VIEWS = 640  # heatmaps on the page: what keeps it small however many runs there are

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmark.datasets.images import SUFFIXES, as_rgb
-from benchmark.outputs import PREVIEW_SIZE
-from cocoad.errors import InputError
-from cocoad.images import open_image
+from benchmark.runs.outputs import PREVIEW_SIZE
+from cocoad.base.errors import InputError
+from cocoad.base.images import open_image
 
 THUMBNAIL_SIZE = 192  # pixels, square, as the methods saw the image: its aspect is not kept
 MOST_PIXELS = 60_000_000  # of an image that is opened at all

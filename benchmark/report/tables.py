@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmark.record import ByProtocol
+from benchmark.leaderboard.entries import Value
+from benchmark.leaderboard.rank import Ranking
 from benchmark.report.testsets import RunsOnTestSet
-from benchmark.results.entries import Value
-from benchmark.results.names import COLUMNS, DEFAULT_METRICS, METRICS
-from benchmark.results.rank import Ranking
+from benchmark.runs.names import COLUMNS, DEFAULT_METRICS, METRICS
+from benchmark.runs.record import ByProtocol
 
 BROKEN_DOWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "aupro", "pixel_f1_max", "pixel_iou_max")
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmark.outputs import ImageScore, read_curves, read_scores
-from benchmark.record import TRAIN_LOG_FILE, Record
 from benchmark.report.svg import LARGEST
-from benchmark.results.collect import Run
-from cocoad.errors import InputError
+from benchmark.runs.collect import Run
+from benchmark.runs.outputs import ImageScore, read_curves, read_scores
+from benchmark.runs.record import TRAIN_LOG_FILE, Record
+from cocoad.base.errors import InputError
 
 MOST_POINTS = 10_000  # of a curve or a log that are read
 LOGGED = ("epoch", "loss", "learning_rate", "images_per_s")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.record import Status, read_status
+from benchmark.runs.record import Status, read_status
 from benchmark.sweep.execute import SWEEP_DIR, Job, Outcome, error_line, run_job
-from cocoad.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError
 
 Cluster = Literal["slurm", "local"]
 MAX_TIMEOUTS = 20  # how often a run that reached its hours is queued again

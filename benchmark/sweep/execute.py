@@ -19,11 +19,11 @@ import msgspec
 import yaml
 
 from benchmark.config import RunConfig, to_plain
-from benchmark.record import RESULT_FILE, Status, read_status, write_status
+from benchmark.runs.record import RESULT_FILE, Status, read_status, write_status
 from benchmark.sweep.plan import PlannedRun
-from cocoad.console import one_line, stopped_like_interrupted
-from cocoad.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK
-from cocoad.files import write_atomic
+from cocoad.base.console import one_line, stopped_like_interrupted
+from cocoad.base.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK
+from cocoad.base.files import write_atomic
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

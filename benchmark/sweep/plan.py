@@ -14,15 +14,15 @@ from benchmark.config import RunConfig, differences, read_yaml, to_plain
 from benchmark.datasets import load_dataset
 from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
 from benchmark.methods.registry import method_class
-from benchmark.record import CONFIG_FILE, RESULT_FILE, read_status
-from benchmark.results.collect import run_state
+from benchmark.profiling.profile import known_speed
+from benchmark.runs.collect import run_state
+from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, read_status
 from benchmark.sweep.request import Entry, Request
-from benchmark.training.profile import known_speed
 from benchmark.training.request import configs
 from benchmark.training.runner import check_finished, resolved, run_directory
-from cocoad.console import plain_table, show
-from cocoad.errors import InputError, ResourceError
-from cocoad.files import json_bytes
+from cocoad.base.console import plain_table, show
+from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.files import json_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from benchmark.config import RunConfig, read_yaml, splits_of
 from benchmark.training.request import RECIPE_OPTIONS
-from cocoad.errors import InputError
-from cocoad.manifest import DEFAULT_DATASET
-from cocoad.partition import SPLITS
+from cocoad.base.errors import InputError
+from cocoad.coco.partition import SPLITS
+from cocoad.dataset.manifest import DEFAULT_DATASET
 
 T = TypeVar("T")
 TOP = ("methods", "datasets", "splits", "seeds", "defaults")

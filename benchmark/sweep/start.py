@@ -9,8 +9,8 @@ from benchmark.sweep.cluster import Needs, local_runner
 from benchmark.sweep.cluster import submit as queue
 from benchmark.sweep.execute import execute, exit_code, job_of, run_job, summary
 from benchmark.sweep.plan import PlannedRun
-from cocoad.console import progress
-from cocoad.errors import EXIT_OK
+from cocoad.base.console import progress
+from cocoad.base.errors import EXIT_OK
 
 
 def start(

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cocoad.files import open_atomic
+from cocoad.base.files import open_atomic
 
 CHECKPOINTS_DIR = "checkpoints"
 KEPT = 2

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import torch
 
 from benchmark.config import RunConfig
-from benchmark.datasets.batches import DecodedRows, LoadedPixels, PixelRows, PixelSource, ResidentPixels
+from benchmark.datasets.batches import (
+    DecodedRows,
+    LoadedPixels,
+    PixelRows,
+    PixelSource,
+    ResidentPixels,
+    loader_workers,
+)
 from benchmark.datasets.cache import CachedRows, OnImages, cache_home, cache_of
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.training.processes import from_first, is_first
-from cocoad.errors import ResourceError
+from cocoad.base.errors import ResourceError
 
 RESIDENT_SHARE = 0.5  # of the GPU's free memory that a training set may take
-
-
-def loader_workers(wanted: int | None) -> int:
-    """Return how many processes decode: as wanted, else one for each core but one, at most 8."""
-    return wanted if wanted is not None else min(8, len(os.sched_getaffinity(0)) - 1)
 
 
 class RunPixels:

@@ -16,10 +16,10 @@ from benchmark.datasets.images import load_mask
 from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
 from benchmark.metrics import Evaluator
-from benchmark.outputs import ImageScore, Previews, shrink, write_map
+from benchmark.runs.outputs import ImageScore, Previews, shrink, write_map
 from benchmark.training.memory import memory_error
 from benchmark.training.processes import gathered
-from cocoad.errors import CocoadError
+from cocoad.base.errors import CocoadError
 
 
 class Scored(NamedTuple):

@@ -29,7 +29,7 @@ from benchmark.training.memory import memory_error
 from benchmark.training.order import Order
 from benchmark.training.processes import from_first, gathered, seed_step
 from benchmark.training.step import gradient_step
-from cocoad.errors import CocoadError, InputError
+from cocoad.base.errors import CocoadError, InputError
 
 
 class Listener(Protocol):

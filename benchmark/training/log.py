@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.record import TRAIN_LOG_FILE
-from cocoad.errors import InputError
-from cocoad.files import write_atomic
+from benchmark.runs.record import TRAIN_LOG_FILE
+from cocoad.base.errors import InputError
+from cocoad.base.files import write_atomic
 
 
 class EpochRow(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
-from cocoad.errors import ResourceError
+from cocoad.base.errors import ResourceError
 
 CPU_ALLOCATOR = "DefaultCPUAllocator"
 

@@ -12,9 +12,9 @@ from benchmark.config import RunConfig, to_plain
 from benchmark.datasets import AnomalyDataset
 from benchmark.methods.base import Method, OnePassMethod
 from benchmark.metrics import Evaluation
-from benchmark.record import FORMAT_VERSION, Cost, MethodInfo, Record
+from benchmark.runs.record import FORMAT_VERSION, Cost, MethodInfo, Record
 from benchmark.training.environment import environment
-from cocoad.files import sha256_file
+from cocoad.base.files import sha256_file
 
 NAMED_WEIGHTS = ("imagenet", "offline", "random")
 

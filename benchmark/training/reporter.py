@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmark.record import Status, write_status
+from benchmark.runs.record import Status, write_status
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

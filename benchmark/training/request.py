@@ -15,10 +15,10 @@ import yaml
 from benchmark.config import NOT_YAML, RunConfig, from_plain, read_yaml, splits_of
 from benchmark.datasets import layout_of
 from benchmark.methods.registry import canonical, method_class, taken_options
-from benchmark.record import RESULT_FILE, read_record
+from benchmark.runs.record import RESULT_FILE, read_record
 from benchmark.training.runner import run
-from cocoad.errors import InputError
-from cocoad.manifest import DEFAULT_DATASET
+from cocoad.base.errors import InputError
+from cocoad.dataset.manifest import DEFAULT_DATASET
 
 if TYPE_CHECKING:
     from rich.progress import Progress

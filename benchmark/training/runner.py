@@ -16,12 +16,12 @@ from lightning_fabric import Fabric
 
 from benchmark.config import RunConfig, differences, to_plain, with_effect
 from benchmark.datasets import AnomalyDataset, load_dataset
-from benchmark.lock import held
 from benchmark.methods.base import Method, SelfTrainedMethod
 from benchmark.methods.registry import create, method_class
 from benchmark.metrics import undefined_said
-from benchmark.outputs import write_curves, write_previews, write_scores
-from benchmark.record import (
+from benchmark.runs.lock import held
+from benchmark.runs.outputs import write_curves, write_previews, write_scores
+from benchmark.runs.record import (
     CONFIG_FILE,
     MAPS_DIR,
     RESULT_FILE,
@@ -42,8 +42,8 @@ from benchmark.training.processes import barrier, launched, set_determinism, sup
 from benchmark.training.recording import record_of, weights_name
 from benchmark.training.reporter import Reporter
 from benchmark.training.weights import load_checkpoint, save_weights
-from cocoad.errors import InputError, ResourceError
-from cocoad.files import write_atomic
+from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.files import write_atomic
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -13,9 +13,9 @@ from benchmark.config import RunConfig
 from benchmark.datasets import AnomalyDataset
 from benchmark.layers.weights import read_tensors, reason
 from benchmark.methods.base import Method
-from benchmark.record import WEIGHTS_FILE
-from cocoad.errors import InputError
-from cocoad.files import open_atomic
+from benchmark.runs.record import WEIGHTS_FILE
+from cocoad.base.errors import InputError
+from cocoad.base.files import open_atomic
 
 METADATA = "cocoad"  # one entry: the order of several in a file would not be the same every time
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cocoad.errors import InputError
-from cocoad.files import json_bytes, write_atomic
-from cocoad.images import without_size_warnings
-from cocoad.manifest import SplitManifest, TestSample, TrainSample, read_dataset, read_split
-from cocoad.masks import read_sample_mask, write_mask_png_gray
-from cocoad.staging import staged_directory
+from cocoad.base.errors import InputError
+from cocoad.base.files import json_bytes, write_atomic
+from cocoad.base.images import without_size_warnings
+from cocoad.base.staging import staged_directory
+from cocoad.dataset.manifest import SplitManifest, TestSample, TrainSample, read_dataset, read_split
+from cocoad.dataset.masks import read_sample_mask, write_mask_png_gray
 
 _OFFICIAL_IMAGE = re.compile(r"(?:.*/)?([0-9]{1,12})\.[A-Za-z]+")  # as in splits/schemas/official.schema.json
 

@@ -6,12 +6,19 @@ import contextlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from cocoad.errors import InputError
-from cocoad.files import inside
-from cocoad.images import without_size_warnings
-from cocoad.manifest import SplitManifest, TestSample, TrainSample, find_coco_root, read_dataset, read_split
-from cocoad.masks import read_sample_mask, write_mask_png_gray
-from cocoad.staging import staged_directory
+from cocoad.base.errors import InputError
+from cocoad.base.files import inside
+from cocoad.base.images import without_size_warnings
+from cocoad.base.staging import staged_directory
+from cocoad.dataset.manifest import (
+    SplitManifest,
+    TestSample,
+    TrainSample,
+    find_coco_root,
+    read_dataset,
+    read_split,
+)
+from cocoad.dataset.masks import read_sample_mask, write_mask_png_gray
 
 
 @without_size_warnings()

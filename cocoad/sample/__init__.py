@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cocoad.errors import InputError
-from cocoad.files import json_bytes
-from cocoad.partition import SPLITS, categories, partition
+from cocoad.base.errors import InputError
+from cocoad.base.files import json_bytes
+from cocoad.base.staging import staged_directory
+from cocoad.coco.partition import SPLITS, categories, partition
 from cocoad.sample.full_size import write_annotations
 from cocoad.sample.scene import MOST_OBJECTS, draw_scene
-from cocoad.staging import staged_directory
 
 GRAY_EVERY, BARE_EVERY = 17, 23  # every so many images: grayscale; without any annotation
 JPEG_QUALITY = 92

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cocoad.partition import categories
+from cocoad.coco.partition import categories
 
 ANNOTATED = 0.9914  # of the images
 PER_IMAGE = {"train": 7.2705, "val": 7.3562}  # annotations, as in COCO 2017

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cocoad.partition import SPLITS, partition
+from cocoad.coco.partition import SPLITS, partition
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]  # (H, W), 0 and 1

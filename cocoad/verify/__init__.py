@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cocoad.errors import EXIT_FINDINGS, EXIT_OK, InputError
-from cocoad.images import without_size_warnings
-from cocoad.manifest import find_coco_root
+from cocoad.base.errors import EXIT_FINDINGS, EXIT_OK, InputError
+from cocoad.base.images import without_size_warnings
+from cocoad.dataset.manifest import find_coco_root
 from cocoad.verify import checks
 from cocoad.verify.deep import check_against_annotations
 from cocoad.verify.findings import CATALOGUE, Finding, Findings, Rule

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from cocoad.errors import InputError
-from cocoad.files import inside, sha256_file
-from cocoad.images import MissingImageError, image_size
-from cocoad.manifest import DATASET_FILE, HINT_FILE, BuildOptions, DatasetManifest, split_file
-from cocoad.masks import mask_digest, read_mask_gray
-from cocoad.partition import SPLITS, partition
+from cocoad.base.errors import InputError
+from cocoad.base.files import inside, sha256_file
+from cocoad.base.images import MissingImageError, image_size
+from cocoad.coco.partition import SPLITS, partition
+from cocoad.dataset.manifest import DATASET_FILE, HINT_FILE, BuildOptions, DatasetManifest, split_file
+from cocoad.dataset.masks import mask_digest, read_mask_gray
 from cocoad.verify.findings import Findings
 from cocoad.verify.views import OFFICIAL_MASKS, DatasetView, SampleView, SplitView
 

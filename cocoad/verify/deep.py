@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cocoad.annotations import Annotations, read_annotations
-from cocoad.errors import InputError
-from cocoad.files import inside
-from cocoad.manifest import BuildOptions
-from cocoad.masks import rasterize, read_mask_png
-from cocoad.partition import partition
+from cocoad.base.errors import InputError
+from cocoad.base.files import inside
+from cocoad.coco.annotations import Annotations, read_annotations
+from cocoad.coco.outlines import rasterize
+from cocoad.coco.partition import partition
+from cocoad.dataset.manifest import BuildOptions
+from cocoad.dataset.masks import read_mask_png
 from cocoad.verify.checks import Advance
 from cocoad.verify.findings import Findings
 from cocoad.verify.views import DatasetView, SampleView, SplitView

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from cocoad.console import next_line, one_line, path_line, plain_table, show
-from cocoad.manifest import DATASET_FILE, read_dataset
-from cocoad.partition import SPLITS
+from cocoad.base.console import next_line, one_line, path_line, plain_table, show
+from cocoad.coco.partition import SPLITS
+from cocoad.dataset.manifest import DATASET_FILE, read_dataset
 from cocoad.verify.findings import CATALOGUE, Finding, Findings
 from cocoad.verify.views import OFFICIAL_META
 

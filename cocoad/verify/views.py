@@ -11,11 +11,11 @@ from typing import Any
 import jsonschema
 import msgspec
 
-from cocoad.errors import InputError
-from cocoad.files import sha256_bytes
-from cocoad.manifest import (
+from cocoad.base.errors import InputError
+from cocoad.base.files import sha256_bytes
+from cocoad.coco.partition import SPLITS, Category, data_file
+from cocoad.dataset.manifest import (
     DATASET_FILE,
-    Category,
     DatasetManifest,
     SplitManifest,
     TestSample,
@@ -23,7 +23,6 @@ from cocoad.manifest import (
     split_file,
     version_problem,
 )
-from cocoad.partition import SPLITS, data_file
 from cocoad.verify.findings import Findings
 
 OFFICIAL_META = "meta_20_{split}.json"

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from benchmark.outputs import PREVIEW_SIZE, ImageScore, write_previews, write_scores
-from benchmark.record import Cost, DatasetInfo, MethodInfo, Record, Status, write_record, write_status
+from benchmark.runs.outputs import PREVIEW_SIZE, ImageScore, write_previews, write_scores
+from benchmark.runs.record import Cost, DatasetInfo, MethodInfo, Record, Status, write_record, write_status
 
 NAMES = (
     "image_auroc", "image_ap", "image_f1_max",
@@ -132,7 +132,7 @@ def make_scored_run(make_run: MakeRun) -> MakeRun:
 HOLDER = """
 import sys
 from pathlib import Path
-from benchmark.lock import held
+from benchmark.runs.lock import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from cocoad.build import build_dataset
+from cocoad.base.files import sha256_file
+from cocoad.build.builder import build_dataset
+from cocoad.coco.partition import categories
 from cocoad.export import export_ader
-from cocoad.files import sha256_file
-from cocoad.partition import categories
 from cocoad.sample import draw_sample
 from cocoad.verify import Findings, verify
 

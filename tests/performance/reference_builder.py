@@ -17,8 +17,9 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from cocoad import __version__
-from cocoad.files import sha256_file
-from cocoad.manifest import (
+from cocoad.base.files import sha256_file
+from cocoad.coco.partition import SPLITS, partition
+from cocoad.dataset.manifest import (
     BuildOptions,
     DatasetManifest,
     InputFile,
@@ -29,7 +30,6 @@ from cocoad.manifest import (
     encode,
     mask_path,
 )
-from cocoad.partition import SPLITS, partition
 
 
 def build(root: Path, out: Path) -> None:

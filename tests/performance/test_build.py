@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from cocoad.manifest import read_dataset, read_split
-from cocoad.masks import mask_digest, read_mask_png
-from cocoad.partition import SPLITS
+from cocoad.coco.partition import SPLITS
+from cocoad.dataset.manifest import read_dataset, read_split
+from cocoad.dataset.masks import mask_digest, read_mask_png
 from cocoad.sample import draw_annotations
 
 HERE = Path(__file__).parent

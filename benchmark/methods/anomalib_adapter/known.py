@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 PREFIX = "anomalib:"  # and the name of one of the models
 EPOCHS = 100  # as the bench trains methods, where anomalib states no number

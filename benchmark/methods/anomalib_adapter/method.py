@@ -32,7 +32,7 @@ from benchmark.methods.anomalib_adapter.weights import (
     load_own_parts,
 )
 from benchmark.methods.base import Epochs, Method, SelfTrainedMethod
-from cocoad.errors import CocoadError, InputError
+from cocoad.base.errors import CocoadError, InputError
 
 OURS = ("self", "pre_processor", "post_processor", "evaluator", "visualizer", "pre_trained")
 PATCHES = re.compile(r"patch(\d+)|_(1[46])$")  # the patch size in a vision transformer's name

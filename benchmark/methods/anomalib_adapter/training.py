@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmark.config import Recipe
 from benchmark.methods.base import CHECK_EVERY, Epochs
-from cocoad.console import hushed
-from cocoad.errors import CocoadError
+from cocoad.base.console import hushed
+from cocoad.base.errors import CocoadError
 
 LOGGERS = ("anomalib", "lightning", "lightning.pytorch", "lightning.fabric", "timm", "huggingface_hub")
 OURS = ("max_epochs", "devices")  # arguments of a model's trainer that are the bench's to decide

@@ -21,7 +21,7 @@ from benchmark.layers.weights import (
     read_tensors,
     reason,
 )
-from cocoad.errors import CocoadError, InputError, ResourceError
+from cocoad.base.errors import CocoadError, InputError, ResourceError
 
 OWN = {"EfficientAd": "teacher", "Dsr": "discrete_latent_model"}  # a part with weights of anomalib's own
 IMAGES = {".png", ".jpg", ".jpeg"}

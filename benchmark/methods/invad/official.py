@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.methods.invad.convolution import blur_kernel
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 RENAMES = [  # official name -> ours, the first that matches
     (r"net_encoder\.(.+)", r"backbone.net.\1"),

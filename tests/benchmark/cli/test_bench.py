@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import bench
-from cocoad.errors import ResourceError
+from cocoad.base.errors import ResourceError
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from benchmark.cli.cache import command
 from benchmark.config import RunConfig
 from benchmark.datasets import load_dataset
 from benchmark.training.data import RunPixels
-from cocoad.errors import CocoadError, InputError
+from cocoad.base.errors import CocoadError, InputError
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import bench
-from benchmark.record import CONFIG_FILE, Status, write_status
-from benchmark.results.collect import run_state
+from benchmark.runs.collect import run_state
+from benchmark.runs.record import CONFIG_FILE, Status, write_status
 
 
 def test_a_finished_run_says_when(make_run: Any) -> None:

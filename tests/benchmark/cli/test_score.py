@@ -13,7 +13,7 @@ from PIL import Image
 import benchmark.datasets
 from benchmark.cli import bench
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from benchmark.record import read_record
+from benchmark.runs.record import read_record
 
 SIZE = 32
 

@@ -8,7 +8,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from benchmark.cli import bench
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 def test_it_prints_identity_metrics_groups_costs_and_environment(make_run: Any) -> None:

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from benchmark.cli.sweep import command
-from benchmark.record import read_record, read_status
-from cocoad.errors import InputError
+from benchmark.runs.record import read_record, read_status
+from cocoad.base.errors import InputError
 
 
 @pytest.fixture

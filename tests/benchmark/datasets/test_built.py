@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.datasets import load_dataset
-from cocoad.build import build_dataset
-from cocoad.manifest import BuildOptions
+from cocoad.build.builder import build_dataset
+from cocoad.dataset.manifest import BuildOptions
 from cocoad.sample import draw_sample
 
 

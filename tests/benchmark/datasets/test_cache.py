@@ -16,7 +16,7 @@ from benchmark.datasets import cache as cache_module
 from benchmark.datasets.batches import DecodedRows, LoadedPixels, ResidentPixels
 from benchmark.datasets.cache import CachedRows, PixelCache, cache_of
 from benchmark.datasets.samples import Sample
-from cocoad.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError
 
 SIZE = 32
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmark.datasets.images import load_image, load_mask
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 SIDE = 64
 STEPS = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)

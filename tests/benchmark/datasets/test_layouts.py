@@ -18,7 +18,7 @@ from PIL import Image
 from benchmark.cli.dataset import command
 from benchmark.datasets import LAYOUTS, REGISTRY, AnomalyDataset, load_dataset
 from benchmark.datasets.images import load_mask
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 SIZE = (12, 8)  # width, height
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from benchmark.cli.export import command
 from benchmark.inference import TrainedModel, load_run, onnx
 from benchmark.methods.registry import create
-from cocoad.errors import CocoadError, InputError, ResourceError
+from cocoad.base.errors import CocoadError, InputError, ResourceError
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

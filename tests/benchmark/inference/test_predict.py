@@ -20,7 +20,7 @@ from benchmark.cli.predict import command
 from benchmark.datasets.images import load_image
 from benchmark.inference import load_run
 from benchmark.inference.predict import find_images, output_names, overlay
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 MakeImage = Callable[..., Path]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from benchmark.layers import weights as weights_module
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.weights import read_tensors
-from cocoad.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError
 
 FAMILIES = [
     "test_resnet", "test_efficientnet", "test_convnext", "tf_efficientnet_lite0",

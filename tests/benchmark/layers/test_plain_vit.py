@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmark.layers.plain_vit import PlainViT
 from benchmark.layers.tokens import level_to_tokens, tokens_to_level
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 def away_from_initial(name: str) -> dict[str, Tensor]:

@@ -18,10 +18,10 @@ from benchmark.config import Recipe
 from benchmark.methods.anomalib_adapter import known
 from benchmark.methods.anomalib_adapter.training import train
 from benchmark.methods.registry import canonical, create, method_class
-from benchmark.outputs import read_scores
-from benchmark.record import read_record
+from benchmark.runs.outputs import read_scores
+from benchmark.runs.record import read_record
 from benchmark.training.memory import memory_error
-from cocoad.errors import CocoadError, InputError, ResourceError
+from cocoad.base.errors import CocoadError, InputError, ResourceError
 
 SIZE = 64
 needs_anomalib = pytest.mark.skipif(

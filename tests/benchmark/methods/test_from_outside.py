@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.record import read_record
+from benchmark.runs.record import read_record
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "add-a-method.md"
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark.layers.losses import flattened_cosine_loss
 from benchmark.methods.base import GradientMethod
 from benchmark.methods.registry import create, method_class
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 SIZE = 64
 SMALL = {"rd": "resnet18", "uniad": "test_efficientnet", "vitad": "test_vit"}

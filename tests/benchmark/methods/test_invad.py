@@ -20,7 +20,7 @@ from benchmark.methods.invad.method import InvAD, InvADLite
 from benchmark.methods.invad.official import from_official
 from benchmark.methods.invad.style import StyleBlock, normalise_sample
 from benchmark.methods.registry import create
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 TINY = {"invad_tiny": ((8, 16, 32), (2, 2, 2)), "invad_lite_tiny": ((6, 10, 16), (4, 4, 4))}
 Golden = tuple[nn.ModuleDict, dict[str, Tensor]]

@@ -10,7 +10,7 @@ from benchmark.layers.coreset import greedy_coreset
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.registry import create
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 METHODS = {"padim": {"dimensions": 12}, "patchcore": {"memory_bank": 200}}
 SIZE = 64

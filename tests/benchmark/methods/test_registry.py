@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmark.config import Preset, Recipe
 from benchmark.methods import catalogue, registry
 from benchmark.methods.base import OnePassMethod
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 if TYPE_CHECKING:
     from nowhere import Nothing

@@ -7,7 +7,7 @@ import torch
 
 from benchmark.layers.backbone import Backbone
 from benchmark.methods.uniad import WIDTH, DecoderLayer, UniAD, jittered, neighbour_mask
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 def test_a_token_is_blind_to_its_7_by_7_neighbourhood_alone() -> None:

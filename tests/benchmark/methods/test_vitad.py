@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.methods.vitad import ViTAD
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 class Counting(nn.Module):

@@ -15,7 +15,7 @@ import pytest
 from benchmark.metrics import AGGREGATES, Evaluator, UndefinedMetricWarning, evaluate
 from benchmark.metrics.inputs import checked_batch
 from benchmark.metrics.store import PixelStore
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 RNG = np.random.default_rng(3)
 MASKS = np.zeros((6, 12, 12), bool)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmark.metrics import Evaluator
-from benchmark.outputs import read_previews, read_scores, write_curves, write_scores
+from benchmark.runs.outputs import read_previews, read_scores, write_curves, write_scores
 
 MakeRun = Callable[..., Path]
 

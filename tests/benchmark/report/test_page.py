@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli.report import command
-from benchmark.outputs import read_scores, write_scores
-from benchmark.record import MethodInfo, read_record, write_record
-from cocoad.errors import InputError
+from benchmark.runs.outputs import read_scores, write_scores
+from benchmark.runs.record import MethodInfo, read_record, write_record
+from cocoad.base.errors import InputError
 
 MakeRun = Callable[..., Path]
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from benchmark.cli.sweep import command
 from benchmark.config import RunConfig
-from benchmark.record import read_record
+from benchmark.runs.record import read_record
 from benchmark.sweep.cluster import ClusterRun, Needs, local_runner, sbatch_options, submit
 from benchmark.sweep.execute import Job
-from cocoad.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError
 
 SBATCH = '#!/bin/sh\ncat "$1" >> {log}\necho Submitted batch job $(grep -c ^#!/bin {log})\n'
 TINY = ["--image-size", "64", "--weights", "random", "--device", "cpu", "--workers", "0", "--seeds", "0"]

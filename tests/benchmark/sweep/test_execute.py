@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.config import RunConfig
-from benchmark.record import Status, read_status, write_status
+from benchmark.runs.record import Status, read_status, write_status
 from benchmark.sweep.execute import Job, Outcome, duration, execute, exit_code, run_job, summary
-from cocoad.console import progress
+from cocoad.base.console import progress
 
 
 @pytest.fixture

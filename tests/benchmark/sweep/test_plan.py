@@ -11,12 +11,12 @@ import yaml
 
 from benchmark.config import RunConfig, to_plain
 from benchmark.datasets import load_dataset
-from benchmark.record import Status, write_status
+from benchmark.profiling.profile import Speed, remember
+from benchmark.runs.record import Status, write_status
 from benchmark.sweep.plan import PlannedRun, plan, to_json, unknown_speeds
 from benchmark.sweep.request import Entry, Request
-from benchmark.training.profile import Speed, remember
 from benchmark.training.runner import resolved
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 OPTIONS: dict[str, Any] = {"image_size": 64, "backbone": "test_resnet", "weights": "random", "device": "cpu"}
 

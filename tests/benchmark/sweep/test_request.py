@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmark.sweep.request import read_plan, request
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 PLAN = """
 defaults: {image_size: 64, weights: random, options: {backbone_layers: 3}}

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from benchmark.config import RunConfig
-from benchmark.record import read_status
+from benchmark.runs.record import read_status
 from benchmark.training.runner import run
-from cocoad.errors import CocoadError, InputError, ResourceError
+from cocoad.base.errors import CocoadError, InputError, ResourceError
 
 Make = Callable[..., RunConfig]
 
@@ -102,7 +102,7 @@ def test_eval_only_needs_a_checkpoint(config: Make, tmp_path: Path) -> None:
 def test_a_checkpoint_is_scored_without_training_and_scores_as_its_run_did(
     config: Make, tmp_path: Path
 ) -> None:
-    from benchmark.record import read_record
+    from benchmark.runs.record import read_record
 
     trained = run(config(), tmp_path / "a")
     scored = run(config(checkpoint=trained / "weights.safetensors", eval_only=True), tmp_path / "b")

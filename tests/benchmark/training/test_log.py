@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.training.log import TensorBoard
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 def test_without_tensorboard_one_line_says_how_to_install_it(

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmark.outputs import read_scores
-from benchmark.record import read_record
+from benchmark.runs.outputs import read_scores
+from benchmark.runs.record import read_record
 from benchmark.training.processes import supported_precision
 
 METHODS = ["invad-lite", "mean-image"]

@@ -12,7 +12,7 @@ import yaml
 from benchmark.config import RunConfig, to_plain
 from benchmark.methods.invad.method import InvAD
 from benchmark.training.request import configs, run_all
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 
 def test_without_options_the_paper_recipe_runs_on_split_0() -> None:

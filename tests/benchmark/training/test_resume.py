@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from benchmark.config import RunConfig
-from benchmark.record import Record, read_record, read_status
+from benchmark.runs.record import Record, read_record, read_status
 from benchmark.training.checkpoint import CHECKPOINTS_DIR
 from benchmark.training.runner import run
-from cocoad.errors import InputError
+from cocoad.base.errors import InputError
 
 Make = Callable[..., RunConfig]
 STEPS = 6  # 8 images in batches of 4, for 3 epochs

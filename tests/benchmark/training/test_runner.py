@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark.cli.run import command
-from benchmark.outputs import read_previews, read_scores
-from benchmark.record import Record, read_record, read_status
-from cocoad.errors import InputError
-from cocoad.partition import data_file
+from benchmark.runs.outputs import read_previews, read_scores
+from benchmark.runs.record import Record, read_record, read_status
+from cocoad.base.errors import InputError
+from cocoad.coco.partition import data_file
 
 SIZE = 64
 RUN = ["--method", "invad-lite", "--backbone", "resnet18", "--weights", "random", "--epochs", "2"]

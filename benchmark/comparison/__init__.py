@@ -1,0 +1,1 @@
+"""Two runs, image by image: paired bootstrap and its tables."""

@@ -1,0 +1,178 @@
+"""Is run B better than run A? By a paired bootstrap over the test images, by metric and by group.
+
+Image metrics come from ``scores.csv``. Pixel metrics of a resample need all its pixels, which no run keeps;
+they are recomputed from the 64×64 previews under the ``exact`` definitions, and the records' own values, of
+full resolution, stand beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.comparison.bootstrap import Interval, draw_weights, interval
+from benchmark.comparison.resample import Rows, Side, Values
+from benchmark.runs.outputs import PREVIEW_SIZE, ImageScore, Previews, read_previews, read_scores
+from benchmark.runs.record import ByProtocol, Record, read_record
+from cocoad.base.console import progress
+from cocoad.base.errors import InputError
+
+PROTOCOL = "exact"
+EVERYTHING = ""  # the group of all anomalous images
+
+
+@dataclass(frozen=True)
+class Difference:
+    """B − A of a metric (fractions): ``first`` and ``second`` from the records, ``found`` by bootstrap."""
+
+    metric: str
+    first: float | None
+    second: float | None
+    found: Interval
+
+    @property
+    def better(self) -> str:
+        """``A`` or ``B`` where the 95 % interval excludes 0, else the empty string."""
+        if self.found.low > 0:
+            return "B"
+        return "A" if self.found.high < 0 else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Differences on some anomalous images against all normal ones."""
+
+    anomalous: int
+    differences: list[Difference]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the bootstrap found, overall and by group (held-out category, object size, kind of defect)."""
+
+    first: Path
+    second: Path
+    images: int
+    samples: int
+    seed: int
+    overall: Group
+    groups: dict[str, Group]
+    notes: list[str]
+
+
+def compare(first: Path, second: Path, samples: int = 2000, seed: int = 0) -> Comparison:
+    """Compare two finished runs on the same test images.
+
+    Args:
+        first, second: run directories, A and B.
+        samples: resamples of the bootstrap.
+        seed: of the resampling.
+
+    Raises:
+        InputError: a record is unsound, or the runs were not scored on the same data under the same rules.
+    """
+    records = read_record(first), read_record(second)
+    _check_same_data(*records)
+    scores = read_scores(first)
+    others = read_scores(second)
+    order = _order_like(scores, others, first, second)
+    previews, notes = _previews(first, second, order)
+    weights = draw_weights([(score.class_name, score.label) for score in scores], samples, seed)
+    members = _members(scores)
+    with progress() as bar:
+        task = bar.add_task("resampling", total=2 * len(weights))
+        aligned = [others[row] for row in order]
+        values = [
+            Side(*side).evaluate(weights, members, lambda done: bar.advance(task, done))
+            for side in ((scores, previews[0]), (aligned, previews[1]))
+        ]
+    groups = {
+        name: Group(
+            rows.size, _differences(values[0][name], values[1][name], *(_recorded(r, name) for r in records))
+        )
+        for name, rows in members.items()
+    }
+    overall = groups.pop(EVERYTHING)
+    return Comparison(first, second, len(scores), samples, seed, overall, groups, notes)
+
+
+def _check_same_data(first: Record, second: Record) -> None:
+    ours, theirs = first.dataset, second.dataset
+    for what, mine, other in [
+        ("datasets", ours.name, theirs.name),
+        ("splits", ours.split, theirs.split),
+        ("resolutions", ours.image_size, theirs.image_size),
+        ("classes", ours.classes, theirs.classes),
+        ("versions of the dataset (hashes)", ours.hash[:12], theirs.hash[:12]),
+    ]:
+        if mine != other:
+            raise InputError(
+                f"these runs cannot be compared: different {what}, A has {mine} and B has {other}"
+            )
+    if not set(first.metrics) & set(second.metrics):
+        protocols = f"A has {', '.join(first.metrics)} and B has {', '.join(second.metrics)}"
+        raise InputError(f"these runs cannot be compared: different protocols, {protocols}")
+
+
+def _order_like(scores: list[ImageScore], others: list[ImageScore], first: Path, second: Path) -> list[int]:
+    """Return, for each of A's images, its row in B."""
+    rows = {score.id: row for row, score in enumerate(others)}
+    unknown = sorted({score.id for score in scores} ^ set(rows))
+    if unknown or len(rows) != len(others) or len(scores) != len(others):
+        example = f", such as {unknown[0]}" if unknown else ""
+        raise InputError(
+            f"{first} and {second} did not score the same images: {len(unknown)} differ{example}"
+        )
+    order = [rows[score.id] for score in scores]
+    for score, row in zip(scores, order, strict=True):
+        if (score.label, score.class_name) != (others[row].label, others[row].class_name):
+            raise InputError(f"{first} and {second} disagree on the label or class of {score.id}")
+        if not (np.isfinite(score.score) and np.isfinite(others[row].score)):
+            raise InputError(f"the score of {score.id} is not a finite number in {first} or {second}")
+    return order
+
+
+def _previews(first: Path, second: Path, order: list[int]) -> tuple[list[Previews | None], list[str]]:
+    """Return both runs' previews in A's order, or none and a note on why there are no pixel metrics."""
+    try:
+        ours, theirs = read_previews(first), read_previews(second)
+    except InputError as error:
+        return [None, None], [f"no pixel metrics: {error}"]
+    if len(ours.maps) != len(order) or len(theirs.maps) != len(order):
+        raise InputError(f"{first} or {second}: not as many previews as scores; run or score it again")
+    if not np.array_equal(ours.masks, theirs.masks[order]):
+        raise InputError(
+            f"{first} and {second} have different masks under the same dataset hash; score both again"
+        )
+    size = f"{PREVIEW_SIZE}×{PREVIEW_SIZE}"
+    note = f"pixel differences and intervals are of {size} previews, A and B of full resolution"
+    return [ours, Previews(theirs.maps[order], theirs.masks[order])], [note]
+
+
+def _members(scores: list[ImageScore]) -> dict[str, Rows]:
+    """Return the rows of the anomalous images of every group, and of all of them."""
+    members: dict[str, list[int]] = {EVERYTHING: []}
+    for row, score in enumerate(scores):
+        if score.label:
+            members[EVERYTHING].append(row)
+            for group in score.groups:
+                members.setdefault(group, []).append(row)
+    if not members[EVERYTHING] or len(members[EVERYTHING]) == len(scores):
+        raise InputError(
+            "these runs cannot be compared: their test set has not both normal and anomalous images"
+        )
+    return {name: np.array(members[name], np.int64) for name in sorted(members)}
+
+
+def _recorded(record: Record, group: str) -> ByProtocol:
+    return record.per_group.get(group, {}) if group else record.metrics
+
+
+def _differences(first: Values, second: Values, ours: ByProtocol, theirs: ByProtocol) -> list[Difference]:
+    recorded = ours.get(PROTOCOL, {}), theirs.get(PROTOCOL, {})
+    return [
+        Difference(name, recorded[0].get(name), recorded[1].get(name), interval(first[name], second[name]))
+        for name in first
+    ]

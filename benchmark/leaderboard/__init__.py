@@ -1,0 +1,1 @@
+"""Runs and published rows → rankings and their tables."""

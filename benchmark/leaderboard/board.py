@@ -1,0 +1,94 @@
+"""The leaderboard: runs in, a table out, in the form that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from benchmark.leaderboard.rank import Ranking, rankings
+from benchmark.leaderboard.render import latex, markdown, terminal_text
+from benchmark.leaderboard.table import tidy, where
+from benchmark.runs.collect import Rejected, load_runs
+from benchmark.runs.names import parse_columns
+from cocoad.base.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Format = Literal["table", "csv", "md", "latex"]
+RANKED_PROTOCOL = "ader"  # of the rankings, when none is named: published rows have no other
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The tidy table of the sound runs, the runs that were refused and those that are not finished."""
+
+    table: pd.DataFrame
+    rejected: list[Rejected]
+    unfinished: list[Path]
+
+    def rankings(
+        self, protocol: str | None = None, metrics: str | None = None, sort: str | None = None
+    ) -> list[Ranking]:
+        """Return the rankings under ``protocol`` (default ``ader``).
+
+        ``metrics`` is a comma-separated list of columns; ``sort`` a column, by default mad or else the first.
+        """
+        columns = parse_columns(metrics)
+        table = where(self.table, [f"protocol={protocol or RANKED_PROTOCOL}"])
+        return rankings(table, columns, sort or ("mad" if "mad" in columns else columns[0]))
+
+    def csv(self, protocol: str | None = None) -> str:
+        """Return the tidy table (fractions), of one protocol or both."""
+        table = where(self.table, [f"protocol={protocol}"] if protocol else [])
+        text: str = table.to_csv(index=False, lineterminator="\n")
+        return text
+
+    def text(
+        self,
+        form: Format,
+        protocol: str | None = None,
+        metrics: str | None = None,
+        sort: str | None = None,
+        width: int | None = None,
+    ) -> str:
+        """Return the leaderboard as ``form``; ``table`` is styled when given the terminal's ``width``."""
+        if form == "csv":
+            return self.csv(protocol)
+        columns = parse_columns(metrics)
+        ranked = self.rankings(protocol, metrics, sort)
+        if not ranked and not self.rejected:
+            raise InputError(
+                f"no rows under the protocol {protocol or RANKED_PROTOCOL}; try the other --protocol"
+            )
+        if form == "table":
+            return terminal_text(ranked, columns, width)
+        return {"md": markdown, "latex": latex}[form](ranked, columns)
+
+
+def leaderboard(
+    paths: Sequence[Path], conditions: Sequence[str] = (), published: bool = False
+) -> Leaderboard:
+    """Gather the runs under ``paths`` (with ``published`` there may be none) into a leaderboard.
+
+    Args:
+        paths: run directories or folders that hold some.
+        conditions: ``column=value`` filters on the tidy table.
+        published: add the published rows.
+
+    Raises:
+        InputError: no runs, a wrong condition, or nothing is left to rank.
+    """
+    if not paths and not published:
+        raise InputError(
+            "name a folder of runs, such as `bench leaderboard runs`, or ask for --published rows"
+        )
+    runs, rejected, unfinished = load_runs(paths) if paths else ([], [], [])
+    table = where(tidy(runs, published), conditions)
+    if table.empty and not rejected:
+        raise InputError(
+            f"nothing to rank: of {len(runs)} finished run(s) none is left ({len(unfinished)} unfinished)"
+        )
+    return Leaderboard(table, rejected, unfinished)

@@ -1,0 +1,155 @@
+"""What ``bench runs`` and ``bench show`` print: the state of many runs, and everything about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.config import read_yaml
+from benchmark.runs.record import CONFIG_FILE, ByProtocol, Record
+from benchmark.runs.collect import RunState, find_runs, run_state
+from benchmark.runs.names import COSTS, METRICS
+from cocoad.base.console import one_line, plain_table
+from cocoad.base.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "invalid": "red"}
+PER_GROUP = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "aupro", "mad")
+
+
+def states(paths: Sequence[Path]) -> list[RunState]:
+    """Return the state of every run in or below ``paths``, sorted by directory."""
+    return [run_state(directory) for directory in find_runs(paths)]
+
+
+def states_table(found: Iterable[RunState]) -> RenderableType:
+    """Return runs and their states as a table."""
+    from rich.text import Text
+
+    table = _table("Run", "Method", "Dataset", "Split", "Seed", "State", "mAD")
+    for state in found:
+        what = _identity(state)
+        line = Text(f"{state.state} {one_line(state.detail)}".strip(), STYLES[state.state])
+        mad = state.record.metrics.get("ader", {}).get("mad") if state.record else None
+        table.add_row(Text(str(state.directory)), *map(Text, what), line, Text(_percent(mad)))
+    return table
+
+
+def _identity(state: RunState) -> tuple[str, str, str, str]:
+    """Return method, dataset, split and seed: from the record, else from the configuration, else dashes."""
+    if state.record:
+        record = state.record
+        parts: tuple[object, ...] = (
+            record.method.name,
+            record.dataset.name,
+            record.dataset.split,
+            record.seed,
+        )
+    else:
+        config = _config(state.directory)
+        dataset = config.get("dataset")
+        parts = (config.get("method"), Path(dataset).name if isinstance(dataset, str) else None,
+                 config.get("split"), config.get("seed"))  # fmt: skip
+    method, name, split, seed = ("–" if part is None else one_line(str(part)) for part in parts)
+    return method, name, split, seed
+
+
+def _config(directory: Path) -> dict[str, Any]:
+    try:
+        config = read_yaml(directory / CONFIG_FILE)
+    except InputError:
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def details(directory: Path, record: Record) -> list[RenderableType]:
+    """Return a run's record as tables: what it is and cost, its metrics overall, by class and by group."""
+    method, dataset = record.method, record.dataset
+    split = "" if dataset.split is None else f", split {dataset.split}"
+    counts = f"{dataset.train_normal} train, {dataset.test_normal} + {dataset.test_anomalous} test"
+    facts = {
+        "run": directory,
+        "method": f"{method.name} on {method.backbone or 'no backbone'}, weights {method.weights}",
+        "options": ", ".join(f"{key}={value}" for key, value in method.options.items()),
+        "dataset": f"{dataset.name}{split} at {dataset.image_size} px ({counts}), hash {dataset.hash[:12]}",
+        "trained": ""
+        if record.epochs is None
+        else f"{record.epochs} epochs, preset {record.preset}, seed {record.seed}",
+        "finished": record.finished_at,
+        "flags": ", ".join(record.flags),
+        **{f"undefined {key}": why for key, why in record.undefined.items()},
+        **{f"cost {COSTS[name].label}": _cost(record, name) for name in COSTS},
+        **dict(_leaves("environment", record.environment)),
+    }
+    shown: list[RenderableType] = [_facts(facts), _metrics(record.metrics)]
+    if len(record.per_class) > 1:
+        shown.append(_breakdown("Class", record.per_class))
+    if record.per_group:
+        shown.append(_breakdown("Group", record.per_group))
+    return shown
+
+
+def _cost(record: Record, name: str) -> str:
+    value = getattr(record.cost, name) if hasattr(record.cost, name) else getattr(record.method, name)
+    return "" if value is None else f"{value * COSTS[name].factor:,.{COSTS[name].digits}f}"
+
+
+def _leaves(prefix: str, value: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(f"{prefix}.{key}", item)
+    else:
+        yield prefix, "" if value is None else str(value)
+
+
+def _facts(facts: dict[str, Any]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if str(value):
+            table.add_row(Text(one_line(name), "dim"), Text(one_line(str(value))))
+    return table
+
+
+def _metrics(metrics: ByProtocol) -> RenderableType:
+    from rich.text import Text
+
+    table = _table("Metric (percent)", *metrics, numbers=1)
+    for name in METRICS:
+        values = [_percent(protocol.get(name)) for protocol in metrics.values()]
+        table.add_row(Text(name, "bold" if name.startswith("mad") else ""), *map(Text, values))
+    return table
+
+
+def _breakdown(heading: str, parts: dict[str, ByProtocol]) -> RenderableType:
+    from rich.text import Text
+
+    protocol = (
+        "ader" if all("ader" in part for part in parts.values()) else sorted(next(iter(parts.values())))[0]
+    )
+    table = _table(
+        f"{heading} ({protocol}, percent)", *(METRICS[name].label for name in PER_GROUP), numbers=1
+    )
+    for name, part in parts.items():
+        values = [_percent(part.get(protocol, {}).get(metric)) for metric in PER_GROUP]
+        table.add_row(Text(one_line(name)), *map(Text, values))
+    return table
+
+
+def _table(*headings: str, numbers: int | None = None) -> Table:
+    """Return an empty table; columns from the index ``numbers`` on are right-aligned."""
+    table = plain_table()
+    for index, heading in enumerate(headings):
+        right = numbers is not None and index >= numbers
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

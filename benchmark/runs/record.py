@@ -1,0 +1,146 @@
+"""The record of a run on disk (``result.json``): the contract between whatever makes runs and whatever reads them.
+
+Its JSON Schema is ``splits/schemas/result.schema.json``. Metrics are fractions; an undefined one is ``null`` and
+``undefined`` says why. ``sha256`` is the hash of the rest, so that an edited record is recognised.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from cocoad.base.errors import InputError
+from cocoad.base.files import sha256_bytes, write_atomic
+
+FORMAT_VERSION = 1
+RESULT_FILE = "result.json"
+STATUS_FILE = "status.json"
+CONFIG_FILE = "config.yaml"
+WEIGHTS_FILE = "weights.safetensors"  # the trained method's whole state dict
+SCORES_FILE = "scores.csv"  # per image: id, image, class, label, score, groups (semicolon-separated)
+CURVES_FILE = "curves.json"  # roc, pr, pro, f1_iou: down-sampled to at most 1,000 points
+PREVIEWS_FILE = "previews.npz"  # maps and masks (N, 64, 64) in the order of scores.csv: benchmark/runs/outputs.py
+TRAIN_LOG_FILE = "train_log.csv"  # epoch, step, loss, learning_rate, images_per_s, data_wait_s, seconds
+MAPS_DIR = "maps"
+TENSORBOARD_DIR = "tensorboard"
+
+Metrics = dict[str, float | None]
+ByProtocol = dict[str, Metrics]  # "ader" and "exact"
+
+
+class MethodInfo(msgspec.Struct, frozen=True):
+    """Which method, on which backbone and weights."""
+
+    name: str
+    backbone: str | None
+    weights: str  # imagenet, offline, random, or "<file name> sha256:<first 8>"
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+    gmacs: float | None = None  # 1e9 multiply–accumulates for one image
+    options: dict[str, Any] = {}
+
+
+class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which data: ``hash`` identifies samples and masks; counts are images."""
+
+    name: str  # coco-ad, or the folder's name
+    layout: str
+    split: int | None
+    hash: str
+    image_size: int
+    classes: list[str]
+    train_normal: int
+    test_normal: int
+    test_anomalous: int
+    unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What it cost, on the machine that ``environment`` describes; seconds, bytes and images per second."""
+
+    train_seconds: float | None = None
+    test_seconds: float | None = None
+    train_images_per_s: float | None = None
+    test_images_per_s: float | None = None
+    peak_memory_bytes: int | None = None
+    peak_gpu_memory_bytes: int | None = None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """``result.json``."""
+
+    format: Literal["cocoad-run"]
+    format_version: int
+    method: MethodInfo
+    dataset: DatasetInfo
+    seed: int | None
+    preset: str | None
+    epochs: int | None
+    metrics: ByProtocol
+    per_class: dict[str, ByProtocol]
+    per_group: dict[str, ByProtocol]  # "category:person", "size:small", "defect:crack"
+    undefined: dict[str, str]  # "ader/image_auroc" -> why
+    flags: list[str]  # e.g. "outlier-pixel": the normalised-threshold metrics hinge on one extreme pixel
+    cost: Cost
+    environment: dict[str, Any]  # package versions, device, driver, git commit, tool version
+    config: dict[str, Any]
+    finished_at: str  # ISO 8601, UTC
+    sha256: str = ""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """``status.json``: how far a run is, for `bench runs`, resuming and sweeps."""
+
+    state: Literal["running", "finished", "failed"]
+    epoch: int = 0
+    epochs: int = 0
+    message: str = ""
+    pid: int | None = None
+
+
+def record_hash(record: Record) -> str:
+    """Return the SHA-256 of a record's canonical JSON without its ``sha256`` field."""
+    blank = msgspec.structs.replace(record, sha256="")
+    return sha256_bytes(msgspec.json.encode(blank, order="deterministic"))
+
+
+def write_record(directory: Path, record: Record) -> Record:
+    """Sign ``record`` with its hash and write it to ``directory/result.json``; return the signed record."""
+    signed = msgspec.structs.replace(record, sha256=record_hash(record))
+    write_atomic(directory / RESULT_FILE, msgspec.json.format(msgspec.json.encode(signed), indent=1) + b"\n")
+    return signed
+
+
+def read_record(directory: Path) -> Record:
+    """Read a run's record.
+
+    Raises:
+        InputError: it is absent, does not meet the format, is of another version, or was edited.
+    """
+    path = directory / RESULT_FILE
+    if not path.is_file():
+        raise InputError(f"{directory} holds no finished run (no {RESULT_FILE})")
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=Record)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not a run record: {error}") from None
+    if record.format_version != FORMAT_VERSION:
+        raise InputError(f"{path}: record version {record.format_version}, this bench reads {FORMAT_VERSION}")
+    if record_hash(record) != record.sha256:
+        raise InputError(f"{path}: its content does not match its hash: it was edited after the run")
+    return record
+
+
+def write_status(directory: Path, status: Status) -> None:
+    """Write ``directory/status.json``."""
+    write_atomic(directory / STATUS_FILE, msgspec.json.encode(status))
+
+
+def read_status(directory: Path) -> Status | None:
+    """Read ``directory/status.json``; None when there is none or it cannot be read."""
+    try:
+        return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=Status)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""The service floor of both packages: errors, files, console, images, staging, locks."""

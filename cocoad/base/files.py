@@ -1,0 +1,88 @@
+"""Writing to disk so that nothing half-written ever looks whole, and hashing what lies there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cocoad.base.errors import InputError
+
+NAME_KEPT = 20  # characters of a name, and of its suffix, that a temporary file's name has too
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` by temporary file, fsync and rename: readers see the old file or the new."""
+    with open_atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; when the block ends well it is fsynced and renamed to ``path``.
+
+    Its name is a dot, the first letters of that of ``path``, and so on to the same suffix; the umask says who
+    may read it.
+
+    Raises:
+        InputError: ``path`` is empty, or a directory.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a directory: give the path of a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begin, suffix = path.stem[:NAME_KEPT], path.suffix[:NAME_KEPT]  # so that no name is too long
+    temporary = path.with_name(f".{begin}.{secrets.token_hex(8)}.partial{suffix}")
+    temporary.touch(exist_ok=False)
+    mode = temporary.stat().st_mode
+    try:
+        yield temporary
+        _fsync(temporary)
+        temporary.chmod(mode)  # safetensors puts a file of its own there, which nobody else may read
+        temporary.replace(path)
+        _fsync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Render ``value`` as the JSON that cocoad writes: UTF-8, two-space indent, keys as given, no NaN.
+
+    Bytes of a path that are not UTF-8 become JSON's own escapes, which Python's decoder turns back.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits, reading 1 MiB at a time."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Join an untrusted relative path to ``root``; raise InputError when it would leave it."""
+    pure = PurePosixPath(relative)
+    if not relative or pure.is_absolute() or ".." in pure.parts or "\\" in relative or "\0" in relative:
+        raise InputError(f"unsafe path {relative!r}: it must be relative and must not leave {root}")
+    return root / relative

@@ -1,0 +1,37 @@
+"""``cocoad export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cocoad.base.commands import DIRECTORY
+from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
+
+
+@click.command()
+@click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
+@click.option(
+    "--layout",
+    type=click.Choice(["ader", "folder"]),
+    required=True,
+    help="ader: meta_20_K.json and masks; folder: as MVTec AD.",
+)
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    required=True,
+    help="Where to write (for ader: the COCO root, or a folder to merge into it).",
+)
+@click.option(
+    "--coco-root",
+    type=DIRECTORY,
+    help=f"For folder: where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
+)
+def command(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> None:
+    """Write a built DATASET in a layout that other programs read."""
+    from cocoad.export import LAYOUTS
+
+    for path in LAYOUTS[layout](dataset, out, coco_root):
+        click.echo(path)

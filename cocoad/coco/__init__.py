@@ -1,0 +1,1 @@
+"""COCO itself: categories and splits, outlines, and the instances JSON as columns."""

@@ -1,0 +1,241 @@
+"""What a built dataset is, on disk and in memory: the contract between the toolkit and every program that reads it.
+
+A built dataset is a directory::
+
+    dataset.json                     DatasetManifest: options, hashed inputs, counts and hash of every split
+    split_0.json … split_3.json      SplitManifest: every sample
+    masks/split_0/000000000139.png   one bilevel PNG per anomalous test image, of the image's size
+    coco-root.txt                    a hint (not hashed): where the COCO root lay when it was built
+
+The JSON Schemas are in ``splits/schemas/`` (``dataset.schema.json``, ``split.schema.json``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from cocoad.base.errors import InputError
+from cocoad.base.files import sha256_file
+from cocoad.coco.outlines import Rasterizer
+from cocoad.coco.partition import Category, CategoryId, partition
+
+FORMAT_VERSION = 1
+DATASET_FILE = "dataset.json"
+HINT_FILE = "coco-root.txt"
+COCO_ROOT_VARIABLE = "COCO_ROOT"
+DEFAULT_DATASET = "coco-ad"
+
+T = TypeVar("T")
+
+# As the JSON Schemas have them
+_Count = Annotated[int, Meta(ge=0)]
+_Id = Annotated[int, Meta(ge=0, le=10**12 - 1)]
+_Pixels = Annotated[int, Meta(ge=1, le=2**26)]
+_SplitNumber = Annotated[int, Meta(ge=0, le=3)]
+_SplitKey = Annotated[str, Meta(pattern=r"^[0-3]\Z")]
+_FileName = Annotated[str, Meta(pattern=r"^(?!\.{1,2}\Z)[^/\0]+\Z")]
+_Image = Annotated[str, Meta(pattern=r"^(train|val)2017/.")]
+_Mask = Annotated[str, Meta(pattern=r"^masks/split_[0-3]/[0-9]{12}\.png\Z")]
+_Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class InputFile(msgspec.Struct, frozen=True):
+    """An annotation file that went into a build."""
+
+    name: _FileName
+    bytes: _Count
+    sha256: _Sha256
+
+
+class BuildOptions(msgspec.Struct, frozen=True):
+    """The choices that change what is built; others, such as ``--jobs``, are not recorded."""
+
+    rasterizer: Rasterizer = "ader"
+    unannotated: Literal["exclude", "normal"] = "exclude"
+    crowd: Literal["include", "exclude"] = "include"
+    allow_missing_images: bool = False
+
+    @property
+    def unofficial(self) -> dict[str, str]:
+        """The options that make it another benchmark than the published one, with their values."""
+        official = BuildOptions(allow_missing_images=self.allow_missing_images)  # which changes no score
+        names = (name for name in self.__struct_fields__ if getattr(self, name) != getattr(official, name))
+        return {name: str(getattr(self, name)) for name in names}
+
+
+class SplitSummary(msgspec.Struct, frozen=True):
+    """One split's counts (images), whether they are the published ones, and its file's SHA-256."""
+
+    train_normal: _Count
+    test_normal: _Count
+    test_anomalous: _Count
+    equals_official: bool
+    sha256: _Sha256
+
+
+class DatasetManifest(msgspec.Struct, frozen=True):
+    """``dataset.json``."""
+
+    format: Literal["cocoad-dataset"]
+    format_version: int
+    tool_version: str
+    options: BuildOptions
+    inputs: dict[str, InputFile]
+    splits: dict[_SplitKey, SplitSummary]
+    notes: list[str] = []  # oddities of the input that were taken as the official generator takes them
+
+
+class TrainSample(msgspec.Struct, frozen=True):
+    """A normal training image; ``image`` is relative to the COCO root, sizes in pixels."""
+
+    id: _Id
+    image: _Image
+    width: _Pixels
+    height: _Pixels
+
+
+class TestSample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A test image: label 0 normal, 1 anomalous; an anomalous one has a mask (relative to the dataset)."""
+
+    __test__ = False  # not a pytest class
+
+    id: _Id
+    image: _Image
+    width: _Pixels
+    height: _Pixels
+    label: Literal[0, 1]
+    mask: _Mask | None = None
+    mask_sha256: _Sha256 | None = None  # of numpy.packbits(mask, axis=None): independent of the PNG encoder
+    categories: tuple[CategoryId, ...] = ()  # held-out category ids present, ascending
+    anomalous_pixels: _Count = 0
+
+
+class SplitManifest(msgspec.Struct, frozen=True):
+    """``split_K.json``; samples ascend by image id."""
+
+    format: Literal["cocoad-split"]
+    format_version: int
+    split: _SplitNumber
+    held_out: list[Category]
+    train: list[TrainSample]
+    test: list[TestSample]
+
+
+class _Header(msgspec.Struct):
+    """What manifests of every version begin with."""
+
+    format: Literal["cocoad-dataset", "cocoad-split"]
+    format_version: int
+
+
+def split_file(split: int) -> str:
+    """Return the name of a split's file inside a built dataset."""
+    return f"split_{split}.json"
+
+
+def mask_path(split: int, image_id: int) -> str:
+    """Return a mask's path relative to the built dataset."""
+    return f"masks/split_{split}/{image_id:012d}.png"
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """Render a manifest as indented JSON, the same bytes every time."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def read_dataset(directory: Path) -> DatasetManifest:
+    """Read ``dataset.json``; raise InputError when it is absent, unreadable or of another format version."""
+    path = directory / DATASET_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{directory} is not a built dataset (no {DATASET_FILE}): "
+            "build one with `cocoad build --coco-root DIR`"
+        )
+    return _decode(path, DatasetManifest)
+
+
+def read_split(directory: Path, split: int) -> SplitManifest:
+    """Read ``split_K.json`` of a built dataset.
+
+    Raises:
+        InputError: it is not the file that ``dataset.json`` describes, or contradicts itself.
+    """
+    dataset = read_dataset(directory)
+    summary = dataset.splits.get(str(split))
+    if summary is None:
+        have = ", ".join(dataset.splits)
+        raise InputError(f"{directory} has no split {split} (it has {have}): build it with `cocoad build`")
+    path = directory / split_file(split)
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run `cocoad verify {directory}`")
+    if sha256_file(path) != summary.sha256:
+        raise InputError(f"{path} was changed after the build: run `cocoad verify {directory}`")
+    manifest = _decode(path, SplitManifest)
+    for problem in _contradictions(manifest, split):
+        raise InputError(f"{path}: {problem}: run `cocoad verify {directory}`")
+    return manifest
+
+
+def find_coco_root(directory: Path, given: Path | None = None) -> Path:
+    """Say where the images are: ``given``, else $COCO_ROOT, else the hint left by the build.
+
+    Raises:
+        InputError: none of the three names a directory.
+    """
+    hint = directory / HINT_FILE
+    candidates = [
+        ("--coco-root", given),
+        (f"${COCO_ROOT_VARIABLE}", os.environ.get(COCO_ROOT_VARIABLE)),
+        (str(hint), os.fsdecode(hint.read_bytes().strip()) if hint.is_file() else None),
+    ]
+    for source, value in candidates:
+        if value:
+            root = Path(value)
+            if not root.is_dir():
+                raise InputError(
+                    f"the COCO root {root} (from {source}) is not a directory: give --coco-root DIR"
+                )
+            return root
+    raise InputError(f"where is COCO? give --coco-root DIR or set ${COCO_ROOT_VARIABLE}")
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    data = path.read_bytes()
+    try:
+        if problem := version_problem(msgspec.json.decode(data, type=_Header).format_version):
+            raise InputError(f"{path}: {problem}: build it again")
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def version_problem(version: int) -> str | None:
+    """Say that a manifest is of another format version than this cocoad's, if it is."""
+    if version == FORMAT_VERSION:
+        return None
+    return f"format version {version}, this cocoad reads {FORMAT_VERSION}"
+
+
+def _contradictions(manifest: SplitManifest, split: int) -> Iterator[str]:
+    """Say what in a split's file cannot be true, beyond what its type says."""
+    if manifest.split != split:
+        yield f"it says that it is split {manifest.split}"
+    if tuple(manifest.held_out) != partition(split).held_out:
+        yield "its held-out categories are not those of this split of COCO-AD"
+    for samples in (manifest.train, manifest.test):
+        counted = Counter(sample.id for sample in samples)
+        yield from (f"image {ident} is listed twice" for ident, times in counted.items() if times > 1)
+    held_out = {category.id for category in manifest.held_out}
+    for sample in manifest.test:
+        marks = (sample.label, sample.mask, sample.mask_sha256, sample.categories)
+        if len(set(map(bool, marks))) > 1:
+            yield f"label, mask and categories of image {sample.id} do not agree"
+        if foreign := set(sample.categories) - held_out:
+            yield f"categories {sorted(foreign)} of image {sample.id} are not held out in this split"

@@ -1,0 +1,1 @@
+"""What a built dataset looks like: statistics and a contact sheet."""

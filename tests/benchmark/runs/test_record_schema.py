@@ -1,0 +1,42 @@
+"""The JSON Schema of a run record, for readers and writers that are not ours."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from benchmark.runs.record import Record
+from cocoad.coco.partition import data_file
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(data_file("schemas/result.schema.json").read_bytes())
+    return found
+
+
+def without_descriptions(value: Any) -> Any:
+    if isinstance(value, list):
+        return [without_descriptions(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: without_descriptions(item) for key, item in value.items() if key != "description"}
+
+
+def test_the_schema_is_that_of_the_records_we_read(schema: dict[str, Any]) -> None:
+    """On a change of the record: write this ``ours`` under the schema's three first keys."""
+    ours = without_descriptions(msgspec.json.schema(Record))
+    assert {key: schema[key] for key in ours} == ours
+
+
+def test_a_written_record_meets_the_schema_and_a_broken_one_does_not(
+    schema: dict[str, Any], make_run: Any
+) -> None:
+    record = json.loads((make_run("a", flags=["outlier-pixel"]) / "result.json").read_bytes())
+    jsonschema.Draft202012Validator(schema).validate(record)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate({**record, "metrics": {"ader": {"mad": "high"}}})
