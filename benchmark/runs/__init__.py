@@ -1,0 +1,1 @@
+"""What a run leaves on disk: its identity, record and outputs, the lock on its directory, and finding runs again."""

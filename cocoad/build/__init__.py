@@ -1,0 +1,1 @@
+"""COCO root → built dataset, all splits in one pass."""
