@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.config import read_yaml
-from benchmark.runs.record import CONFIG_FILE, ByProtocol, Record
 from benchmark.runs.collect import RunState, find_runs, run_state
 from benchmark.runs.names import COSTS, METRICS
+from benchmark.runs.record import CONFIG_FILE, ByProtocol, Record
 from cocoad.base.console import one_line, plain_table
 from cocoad.base.errors import InputError
 

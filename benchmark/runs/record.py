@@ -21,7 +21,9 @@ CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "weights.safetensors"  # the trained method's whole state dict
 SCORES_FILE = "scores.csv"  # per image: id, image, class, label, score, groups (semicolon-separated)
 CURVES_FILE = "curves.json"  # roc, pr, pro, f1_iou: down-sampled to at most 1,000 points
-PREVIEWS_FILE = "previews.npz"  # maps and masks (N, 64, 64) in the order of scores.csv: benchmark/runs/outputs.py
+PREVIEWS_FILE = (
+    "previews.npz"  # maps and masks (N, 64, 64) in the order of scores.csv: benchmark/runs/outputs.py
+)
 TRAIN_LOG_FILE = "train_log.csv"  # epoch, step, loss, learning_rate, images_per_s, data_wait_s, seconds
 MAPS_DIR = "maps"
 TENSORBOARD_DIR = "tensorboard"

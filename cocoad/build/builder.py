@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocoad import __version__
-from cocoad.coco.annotations import Annotations, Ids, parse_annotations, read_annotations, read_bytes
-from cocoad.build.report import BuildReport, compare, official_warnings
-from cocoad.build.draw import DrawnMasks, by_image, drawing
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes
+from cocoad.base.staging import staged_directory
+from cocoad.build.draw import DrawnMasks, by_image, drawing
+from cocoad.build.report import BuildReport, compare, official_warnings
+from cocoad.build.target import check_target
+from cocoad.coco.annotations import Annotations, Ids, parse_annotations, read_annotations, read_bytes
+from cocoad.coco.partition import SPLITS, Counts, partition
 from cocoad.dataset.manifest import (
     DATASET_FILE,
     FORMAT_VERSION,
@@ -36,10 +39,7 @@ from cocoad.dataset.manifest import (
     mask_path,
     split_file,
 )
-from cocoad.coco.partition import (SPLITS, Counts, partition)
-from cocoad.dataset.membership import (Membership, membership)
-from cocoad.base.staging import staged_directory
-from cocoad.build.target import check_target
+from cocoad.dataset.membership import Membership, membership
 
 Advance: TypeAlias = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 

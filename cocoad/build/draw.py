@@ -13,14 +13,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cocoad.coco.annotations import Annotations, Ids
 from cocoad.base.errors import InputError
 from cocoad.build.forks import forked
-from cocoad.dataset.manifest import (mask_path)
-from cocoad.coco.outlines import (Rasterizer)
-from cocoad.dataset.masks import (mask_digest, write_mask_png)
-from cocoad.coco.outlines import (Mask, rasterize)
-from cocoad.dataset.membership import (Membership)
+from cocoad.coco.annotations import Annotations, Ids
+from cocoad.coco.outlines import Mask, Rasterizer, rasterize
+from cocoad.dataset.manifest import mask_path
+from cocoad.dataset.masks import mask_digest, write_mask_png
+from cocoad.dataset.membership import Membership
 
 _BATCH = 16  # masks that are reported at once
 _WORTH_FORKING = 500  # masks that take about as long as a process costs

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from cocoad.base.console import next_line, path_line
-from cocoad.dataset.manifest import DEFAULT_DATASET, BuildOptions
 from cocoad.coco.partition import Counts, partition
+from cocoad.dataset.manifest import DEFAULT_DATASET, BuildOptions
 
 WHOLE_COCO = (118_287, 5_000)  # images of train2017 and val2017
 OTHER_OPTIONS = (

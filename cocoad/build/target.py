@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 from cocoad.base.errors import InputError
-from cocoad.dataset.manifest import DATASET_FILE, split_file
 from cocoad.coco.partition import SPLITS
+from cocoad.dataset.manifest import DATASET_FILE, split_file
 
 _OWN = re.compile(  # what a build writes
     r"dataset\.json|coco-root\.txt|split_[0-3]\.json|masks/split_[0-3]/\d{12}\.png"

@@ -19,13 +19,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import cocoad.build.draw
-from cocoad.build.builder import build_dataset
-from cocoad.cli import cocoad as cli
 from cocoad.base.errors import InputError, ResourceError
+from cocoad.build.builder import build_dataset
 from cocoad.build.forks import forked
+from cocoad.cli import cocoad as cli
+from cocoad.coco.partition import Counts
 from cocoad.dataset.manifest import BuildOptions, read_dataset, read_split
 from cocoad.dataset.masks import mask_digest, read_mask_png
-from cocoad.coco.partition import Counts
 
 FilesOf = Callable[[Path], dict[str, bytes]]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cocoad.build.report import SplitReport, official_warnings
-from cocoad.dataset.manifest import BuildOptions
 from cocoad.coco.partition import Counts
+from cocoad.dataset.manifest import BuildOptions
 
 
 def test_counts_of_whole_coco_that_differ_are_warned_of_by_what_is_known() -> None:

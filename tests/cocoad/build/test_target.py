@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cocoad.build.builder import build_dataset
 from cocoad.base.errors import InputError
+from cocoad.build.builder import build_dataset
 from cocoad.dataset.manifest import read_dataset
 
 FilesOf = Callable[[Path], dict[str, bytes]]
