@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FILES = ("coco_ad_means.csv", "coco_ad_by_split.csv", "invad_other_datasets.csv")
 
+LOGS = {"mvtec_ad": "mvtec_ad.csv", "coco-ad": "coco_ad.csv"}  # the ADer benchmark's, by dataset
+
 CAVEATS = {
     "means-only": "published as the mean of the four splits, without the splits",
     "50-bin": "pixel AUROC, AP and AUPRO from 50-bin histograms, so wrong by some tenths of a point",
@@ -32,3 +34,22 @@ def published_rows() -> pd.DataFrame:
     tables = [pd.read_csv(folder / name, dtype=dict.fromkeys(names, "str")) for name in FILES]
     table = pd.concat(tables, ignore_index=True)
     return table.fillna(dict.fromkeys(names, ""))
+
+
+def published_log(dataset: str) -> pd.DataFrame:
+    """Return the public training logs on a dataset: the eleven metrics by method, part and epoch.
+
+    Args:
+        dataset: ``mvtec_ad`` or ``coco-ad``.
+
+    Returns:
+        Columns source, method, dataset, part (a class, ``mean``, or a split's number), epoch (int64) and the metrics
+        (fractions). They were written while 15 classes, or a split, were trained together; PatchCore's one pass is
+        epoch 1. Their pixel AUROC, AP and AUPRO on COCO-AD come from 50-bin histograms (caveat ``50-bin``).
+
+    Raises:
+        KeyError: there is no log of that dataset.
+    """
+    import pandas as pd
+
+    return pd.read_csv(Path(__file__).parent / "logs" / LOGS[dataset], dtype={"part": "str"})
