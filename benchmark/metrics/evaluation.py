@@ -35,10 +35,10 @@ class UndefinedMetricWarning(UserWarning):
 
 
 class Subset(NamedTuple):
-    """A class or a group: counts of image scores per protocol (the labels differ), and of pixels."""
+    """A class or a group: counts of image scores per protocol (the labels differ), and of pixels (None: no maps)."""
 
     images: Mapping[Protocol, ScoreCounts]
-    pixels: ScoreCounts
+    pixels: ScoreCounts | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def evaluation_of(
         pixels = pixel_metrics(subset.pixels, protocols)
         by_class[name] = _scored(subset.images, pixels)
         spreads.append(_spreads(subset.pixels, pixels))
-        outliers |= hinges_on_outliers(subset.pixels)
+        outliers |= subset.pixels is not None and hinges_on_outliers(subset.pixels)
     for group, name, subset in groups:
         pixels = pixel_metrics(subset.pixels, protocols)
         by_group.setdefault(group, {})[name] = _scored(subset.images, pixels)
@@ -126,10 +126,10 @@ def _scored(images: Mapping[Protocol, ScoreCounts], pixels: PixelScores) -> dict
     return scored
 
 
-def _spreads(counts: ScoreCounts, even: PixelScores) -> Scores:
+def _spreads(counts: ScoreCounts | None, even: PixelScores) -> Scores:
     """Return by "protocol/metric" how far binning can have moved the pixel metrics ``even`` of ``counts``."""
     spreads = {f"{protocol}/{name}": 0.0 for protocol, (scores, _) in even.items() for name in scores}
-    if not counts.binned.any():
+    if counts is None or not counts.binned.any():
         return spreads
     best, worst = (pixel_metrics(counts, tuple(even), side) for side in ("best", "worst"))
     for protocol, (scores, _) in even.items():

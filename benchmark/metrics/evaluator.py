@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from cocoad.base.errors import InputError
 
 
 class ImageRow(NamedTuple):
-    """What is kept of an image: a few numbers, whatever its size."""
+    """What is kept of an image: a few numbers, whatever its size; without a map its extremes are NaN."""
 
     class_name: str
     groups: tuple[str, ...]
@@ -107,6 +108,20 @@ class Evaluator:
             )
         ]
 
+    def add_without_map(
+        self, score: float, label: bool, masked: bool, class_name: str = "", groups: Sequence[str] = ()
+    ) -> None:
+        """Add an image that has a score and no map: the pixel metrics of its class become undefined.
+
+        Args:
+            score: finite, larger = more anomalous.
+            label: the dataset's own.
+            masked: whether its mask has an anomalous pixel, which is the label under ``ader``.
+            class_name, groups: as in :meth:`update`.
+        """
+        tags = tuple(dict.fromkeys(groups))
+        self.images.append(ImageRow(class_name, tags, label, masked, score, math.nan, math.nan, 0))
+
     def merge(self, other: Evaluator) -> None:
         """Add what another evaluator has seen, of other images (another process, another shard)."""
         if (self.protocols, self.exact) != (other.protocols, other.exact):
@@ -179,7 +194,8 @@ class Evaluator:
         curves: Curves = {}
         for name in sorted({row.class_name for row in self.images}):
             subset = self._subset(name)
-            drawn = pixel_curves(subset.pixels) | image_curves(subset.images["exact"])
+            of_pixels = {} if subset.pixels is None else pixel_curves(subset.pixels)
+            drawn = of_pixels | image_curves(subset.images["exact"])
             for kind, curve in drawn.items():
                 curves.setdefault(kind, {})[name] = curve
         return curves
@@ -191,6 +207,9 @@ class Evaluator:
             for row in self.images
             if row.class_name == class_name and (group is None or not _bad(row) or group in row.groups)
         ]
+        images = {name: _image_counts(rows, name) for name in PROTOCOLS}
+        if any(math.isnan(row.maximum) for row in rows):
+            return Subset(images, None)
         bad = Cell(class_name, ANOMALOUS_IMAGES) if group is None else Cell(class_name, GROUP, group)
         pixels = self.store.counts(
             (Cell(class_name, NORMAL_IMAGES), bad),
@@ -198,7 +217,7 @@ class Evaluator:
             minimum=min(row.minimum for row in rows),
             maximum=max(row.maximum for row in rows),
         )
-        return Subset({name: _image_counts(rows, name) for name in PROTOCOLS}, pixels)
+        return Subset(images, pixels)
 
 
 def _bad(row: ImageRow) -> bool:

@@ -38,6 +38,7 @@ Scored = tuple[Scores, Reasons]
 
 _NO_ANOMALOUS_IMAGE, _NO_NORMAL_IMAGE = "no anomalous image", "no normal image"
 _NO_ANOMALOUS_PIXEL, _NO_NORMAL_PIXEL = "no anomalous pixel", "no normal pixel"
+_NO_MAPS = "there are image scores only, no maps"
 _CONSTANT = "all pixels have the same score, so that min–max normalisation is undefined"
 _ONE_RATE = f"fewer than two of its 100 thresholds have different false-positive rates below {FPR_LIMIT}"
 
@@ -57,15 +58,16 @@ def image_metrics(counts: ScoreCounts) -> Scored:
 
 
 def pixel_metrics(
-    counts: ScoreCounts, protocols: Sequence[Protocol], side: Side = "even"
+    counts: ScoreCounts | None, protocols: Sequence[Protocol], side: Side = "even"
 ) -> dict[Protocol, Scored]:
-    """Return each protocol's eight pixel metrics of counts of pixel scores, and why an undefined one is.
+    """Return each protocol's eight pixel metrics of counts of pixel scores (None: no maps), and why one is undefined.
 
     ``side`` says how pixels are thought to lie within their bins (see :class:`ScoreCounts`).
     """
     names = (*PIXEL_METRICS, "aupro", *MID_METRICS, "pixel_iou_max")
-    if not counts.anomalous.sum():
-        nothing = dict.fromkeys(names, float("nan")), dict.fromkeys(names, _NO_ANOMALOUS_PIXEL)
+    if counts is None or not counts.anomalous.sum():
+        why = _NO_MAPS if counts is None else _NO_ANOMALOUS_PIXEL
+        nothing = dict.fromkeys(names, float("nan")), dict.fromkeys(names, why)
         return dict.fromkeys(protocols, nothing)
     ranks = counts.ordered(side)
     unit = normalised(counts) if counts.minimum < counts.maximum else None
@@ -78,8 +80,8 @@ def pixel_metrics(
     own = {"ader": lambda: _published(counts, unit, side), "exact": lambda: _exact(ranks)}
     scored: dict[Protocol, Scored] = {}
     for protocol in protocols:
-        scores, why = own[protocol]()
-        scored[protocol] = (shared | scores, reasons | why)
+        scores, causes = own[protocol]()
+        scored[protocol] = (shared | scores, reasons | causes)
     return scored
 
 

@@ -68,3 +68,51 @@ def test_every_bad_map_is_a_line_and_nothing_is_written(maps: Path, tmp_path: Pa
     assert second.startswith(f"not finite: {maps / '1.npy'} (1024 of 1024 pixels are NaN")
     assert "nothing was scored (1 missing, 1 not finite)" in str(result.exception)
     assert not (tmp_path / "runs").exists()
+
+
+def test_scores_alone_are_scored_and_named_after_their_file(maps: Path, tmp_path: Path) -> None:
+    given = tmp_path / "mine.csv"
+    given.write_text("id,score\n" + "".join(f"{index},{index % 2}\n" for index in range(6)))
+    fixed = ["--split", "0", "--out", str(tmp_path / "runs"), "--image-size", str(SIZE)]
+    result = CliRunner().invoke(bench, ["score", "--scores", str(given), *fixed])
+    assert result.exit_code == 0, result.output
+    directory = tmp_path / "runs" / "mine_coco-ad_split-0"
+    assert f"scored 6 image scores into {directory}" in result.stdout
+    assert read_record(directory).metrics["exact"]["image_auroc"] == 1.0
+    shown = CliRunner().invoke(bench, ["show", "--run", str(directory)])
+    assert shown.exit_code == 0, shown.output
+
+
+def test_some_of_the_classes_are_scored_with_the_maps_of_all_in_the_folder(tmp_path: Path) -> None:
+    data = tmp_path / "mvtec"
+    for name in ("bottle", "cable"):
+        for part in ("train/good", "test/good", "test/crack"):
+            for index in range(2):
+                path = data / name / part / f"{index:03}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.full((SIZE, SIZE), 50 * index, np.uint8)).save(path)
+                if part.startswith("test"):
+                    mask = np.zeros((SIZE, SIZE), np.uint8)
+                    mask[4:12, 4:12] = 255 * (part == "test/crack")
+                    target = tmp_path / "maps" / name / part / f"{index:03}.tiff"
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(mask.astype(np.float32)).save(target)
+                    if part == "test/crack":
+                        truth = data / name / "ground_truth" / "crack" / f"{index:03}_mask.png"
+                        truth.parent.mkdir(parents=True, exist_ok=True)
+                        Image.fromarray(mask).save(truth)
+    fixed = [
+        "--dataset",
+        str(data),
+        "--out",
+        str(tmp_path / "runs"),
+        "--image-size",
+        str(SIZE),
+        "--classes",
+        "cable",
+    ]
+    result = CliRunner().invoke(bench, ["score", "--maps", str(tmp_path / "maps"), "--name", "m", *fixed])
+    assert result.exit_code == 0, result.output
+    record = read_record(tmp_path / "runs" / "m_mvtec_cable")
+    assert record.dataset.classes == ["cable"]
+    assert record.dataset.test_anomalous == 2

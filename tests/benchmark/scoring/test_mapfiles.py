@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmark.scoring.mapfiles import MapError, match_maps, read_map
+from benchmark.scoring.mapfiles import MapError, read_map, resized_map
+from benchmark.scoring.matching import match_maps
 
 IDS = ["val2017/000000000139", "val2017/000000000285"]
 
@@ -104,11 +107,26 @@ FORMS = {
 }  # fmt: skip
 
 
+def test_the_colour_folder_of_mvtec_3d_may_be_left_out(tmp_path: Path) -> None:
+    ids = [f"rope/test/{kind}/rgb/{number:03}" for kind in ("good", "hole") for number in range(2)]
+    touch(tmp_path, *(f"{identity.replace('/rgb', '')}.tiff" for identity in ids))
+    matched, problems = match_maps(tmp_path, ids)
+    assert problems == []
+    assert matched[ids[3]] == tmp_path / "rope/test/hole/001.tiff"
+
+
+def test_maps_of_images_that_are_left_out_are_no_extras_and_no_rivals_of_others(tmp_path: Path) -> None:
+    touch(tmp_path, "a/000.npy", "b/000.npy", "c/000.npy")
+    matched, problems = match_maps(tmp_path, ["a/000"], ["b/000"])
+    assert matched == {"a/000": tmp_path / "a/000.npy"}
+    assert [problem.what for problem in problems] == [str(tmp_path / "c/000.npy")]
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_format_is_read_and_resized_bilinearly(tmp_path: Path, form: str) -> None:
     path = tmp_path / FORMS[form]
     expected = write_as(path, form).astype(np.float32)
-    found = read_map(path, 64)
+    found = resized_map(read_map(path), 64)
     assert (found.shape, found.dtype) == ((64, 64), np.float32)
     assert np.array_equal(found, cv2.resize(expected, (64, 64), interpolation=cv2.INTER_LINEAR))
 
@@ -116,12 +134,12 @@ def test_every_format_is_read_and_resized_bilinearly(tmp_path: Path, form: str) 
 def test_a_map_of_the_right_size_is_not_changed(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     np.save(tmp_path / "a.npy", values)
-    assert np.array_equal(read_map(tmp_path / "a.npy", 64), values)
+    assert np.array_equal(resized_map(read_map(tmp_path / "a.npy"), 64), values)
 
 
 def refused(path: Path) -> tuple[str, str]:
     with pytest.raises(MapError) as caught:
-        read_map(path, 64)
+        read_map(path)
     return caught.value.kind, str(caught.value)
 
 
@@ -184,9 +202,37 @@ def test_pictures_with_colours_or_pages_and_files_that_are_none_are_refused(tmp_
     Image.new("RGB", (8, 8)).save(tmp_path / "rgb.png")
     assert refused(tmp_path / "rgb.png") == ("wrong size", "colour mode RGB: expected one channel of numbers")
     Image.new("L", (8, 8)).save(tmp_path / "pages.tif", save_all=True, append_images=[Image.new("L", (8, 8))])
-    assert refused(tmp_path / "pages.tif") == ("wrong size", "2 pages: expected one")
+    assert refused(tmp_path / "pages.tif") == ("wrong size", "several pages: expected one")
     (tmp_path / "noise.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
     assert refused(tmp_path / "noise.png")[0] == "unreadable"
+
+
+def test_a_tiff_of_many_pages_is_refused_without_reading_them_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    pages = [Image.fromarray(np.zeros((2, 2), np.uint8))] * 2_000
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    whole = path.read_bytes()
+    second = struct.unpack_from("<I", whole, struct.unpack_from("<I", whole, 4)[0] + 2 + 12 * 8)[0]
+    assert refused(path) == ("wrong size", "several pages: expected one")
+    path.write_bytes(
+        whole[: second + 400]
+    )  # the third page's place lies beyond the end, and nobody looks there
+    assert refused(path) == ("wrong size", "several pages: expected one")
+
+
+def test_files_made_to_do_harm_end_in_one_line_and_bounded_memory(shared: Path, tmp_path: Path) -> None:
+    for name in ("attack-image.tiff", "attack-image.webp"):
+        for suffix in (".tiff", ".png"):
+            copy = tmp_path / f"a{suffix}"
+            copy.write_bytes((shared / "cases" / name).read_bytes())
+            tracemalloc.start()
+            kind, message = refused(copy)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert kind == "unreadable"
+            assert message.startswith("damaged: ")
+            assert "\n" not in message
+            assert peak < 10 << 20
 
 
 @settings(max_examples=60, deadline=None)
@@ -201,4 +247,4 @@ def test_damaged_files_are_read_or_refused_but_never_crash(
     data[place : place + len(noise)] = noise
     path.write_bytes(data[: len(data) - place % 3])
     with contextlib.suppress(MapError):  # anything else is a crash
-        assert np.isfinite(read_map(path, 64)).all()
+        assert np.isfinite(read_map(path)).all()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
 from benchmark.comparison.compare import compare
 from benchmark.datasets.samples import AnomalyDataset, Sample
@@ -186,6 +187,85 @@ def test_only_normal_images_leave_metrics_undefined_with_the_reason(
     assert any("no anomalous image" in line for line in said)
     assert record.metrics["ader"]["image_auroc"] is None
     assert "no anomalous image" in record.undefined["ader/image_auroc"]
+
+
+def table(path: Path, dataset: AnomalyDataset, values: list[float]) -> Path:
+    lines = [f"{s.id}.jpg,{value!r},x" for s, value in zip(dataset.test, values, strict=True)]
+    path.write_text("\n".join(["id,score,more", *reversed(lines)]) + "\n")
+    return path
+
+
+def test_image_scores_of_ones_own_replace_the_maxima_and_nothing_else(
+    dataset: AnomalyDataset, maps: Path, tmp_path: Path
+) -> None:
+    values, _ = stack(dataset)
+    own = [float(np.sort(one.reshape(-1))[-41:].mean()) for one in values]  # the mean of the top 1 %
+    labels = [sample.label for sample in dataset.test]
+    given = table(tmp_path / "own.csv", dataset, own)
+    record = read_record(score_maps(maps, dataset, "own", tmp_path / "runs", SIZE, scores=given))
+    plain = read_record(score_maps(maps, dataset, "plain", tmp_path / "runs", SIZE))
+    assert record.metrics["exact"]["image_auroc"] == pytest.approx(roc_auc_score(labels, own))
+    assert plain.metrics["exact"]["image_auroc"] == pytest.approx(
+        roc_auc_score(labels, values.max(axis=(1, 2)))
+    )
+    assert record.metrics["exact"]["pixel_ap"] == plain.metrics["exact"]["pixel_ap"]
+    assert [row.score for row in read_scores(tmp_path / "runs/own_coco-ad_split-0")] == own
+
+
+def test_scores_alone_give_image_metrics_and_leave_those_of_pixels_undefined(
+    dataset: AnomalyDataset, tmp_path: Path
+) -> None:
+    own = np.random.default_rng(1).normal(size=IMAGES).tolist()
+    given = table(tmp_path / "own.csv", dataset, own)
+    directory = score_maps(None, dataset, "own", tmp_path / "runs", SIZE, scores=given)
+    record = read_record(directory)
+    labels = [sample.label for sample in dataset.test]
+    for protocol in ("ader", "exact"):
+        found = record.metrics[protocol]
+        assert found["image_auroc"] == pytest.approx(roc_auc_score(labels, own))
+        assert found["mad_image"] is not None
+        assert {found[name] for name in ("pixel_auroc", "aupro", "mad_pixel", "mad")} == {None}
+        assert "no maps" in record.undefined[f"{protocol}/pixel_auroc"]
+    assert record.per_group["size:small"]["exact"]["image_auroc"] is not None
+    assert set(read_curves(directory)) == {"image_roc", "image_pr"}
+    assert not (directory / "previews.npz").exists()
+    assert "–" in leaderboard([directory]).text("table")
+
+
+def test_every_wrong_line_of_scores_is_listed_and_nothing_is_scored(
+    dataset: AnomalyDataset, maps: Path, tmp_path: Path
+) -> None:
+    given = table(tmp_path / "own.csv", dataset, [0.5] * IMAGES)
+    lines = given.read_text().splitlines()
+    lines[1], lines[2], lines[3] = lines[4], lines[2].replace("0.5", "high"), lines[3].replace("0.5", "nan")
+    given.write_text("\n".join(lines))
+    with pytest.raises(
+        UnusableMapsError, match="1 ambiguous, 1 missing, 1 not finite, 1 unreadable"
+    ) as caught:
+        score_maps(maps, dataset, "own", tmp_path / "runs", SIZE, scores=given)
+    found = {problem.kind: problem for problem in caught.value.problems}
+    assert found["ambiguous"].what == dataset.test[36].id
+    assert found["missing"].what == dataset.test[39].id
+    assert str(found["unreadable"]) == f"unreadable: {given}:3 (score 'high' is no number)"
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name,score\n", "must name the columns id and score, not name, score"),
+        (b"", "not none"),
+        (b"\xff\xfe\n", "not a table in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_table_of_scores_is_refused(
+    dataset: AnomalyDataset, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "own.csv").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        score_maps(None, dataset, "own", tmp_path / "runs", SIZE, scores=tmp_path / "own.csv")
+    with pytest.raises(InputError, match="give --maps FOLDER, --scores FILE or both"):
+        score_maps(None, dataset, "own", tmp_path / "runs", SIZE)
 
 
 def test_scoring_never_imports_torch() -> None:
