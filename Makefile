@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
+LOWEST := .venv-lowest
+LOWEST_EXTRAS := figures offline onnx report slurm tensorboard
 
-.PHONY: demo test check performance clean
+.PHONY: demo test check performance docs docs-links lock lowest dist clean
 
 .venv/.demo: EXTRAS := offline,report
+.venv/.docs: EXTRAS := docs
 .venv/.installed: EXTRAS := dev
-.venv/.demo .venv/.installed: pyproject.toml
+.venv/.demo .venv/.docs .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
@@ -21,11 +24,42 @@ test: .venv/.installed
 check: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 performance: .venv/.installed
 	$(BIN)/pytest -m performance -s tests/performance
 
+# The site, in build/site; a warning or a broken link within it is an error. Links to elsewhere: `make docs-links`.
+docs: $(or $(wildcard .venv/.installed),.venv/.docs)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet -d build/doctrees docs build/site
+
+docs-links: $(or $(wildcard .venv/.installed),.venv/.docs)
+	$(BIN)/sphinx-build -b linkcheck --quiet -d build/doctrees docs build/links
+
+# The versions that a light installation takes, for every Python and platform.
+lock: .venv/.installed
+	$(BIN)/uv pip compile --universal --python-version 3.10 --group light --quiet --upgrade \
+		--custom-compile-command 'make lock' --output-file requirements/light.lock
+
+# The tests with the lowest versions that pyproject.toml allows (6 GB of disk).
+lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet uv
+	$(LOWEST)/bin/uv pip compile --python $(LOWEST)/bin/python --resolution lowest-direct --quiet \
+		$(addprefix --extra ,$(LOWEST_EXTRAS)) pyproject.toml --output-file $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/lowest.txt \
+		pytest pytest-timeout hypothesis scikit-learn scipy import-linter
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
+	$(LOWEST)/bin/python -m pytest tests/cocoad tests/benchmark \
+		-m 'not gpu and not performance and not browser and not slow'
+
+# What goes to the package registry: the source distribution, and the wheel made from it.
+dist: .venv/.installed
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-lowest build dist demo

@@ -58,4 +58,4 @@ def test_the_demo_installs_only_what_it_needs_and_the_tests_what_they_need_befor
 
 
 def test_cleaning_up_deletes_no_folder_that_the_user_named(checkout: Path) -> None:
-    assert would_do(checkout, "clean", "DEMO=/home/me") == "rm -rf .venv demo\n"
+    assert would_do(checkout, "clean", "DEMO=/home/me") == "rm -rf .venv .venv-lowest build dist demo\n"

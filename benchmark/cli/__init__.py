@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from cocoad import __version__
 from cocoad.base.commands import LazyGroup
 from cocoad.base.console import run_cli
-from cocoad.base.errors import ResourceError
+from cocoad.base.errors import InputError, ResourceError
 
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
     "run": "Train and score a method on a dataset.",
@@ -31,18 +32,31 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
 # How long torch's threads keep a processor busy while they wait for one another: 300,000 turns unless it is said.
 # Beside other work that is what all of them do most of the time (docs/performance.md).
 SPINS = "2000"
+HEAVY = ("torch", "torchvision", "timm", "lightning", "lightning_fabric", "safetensors")  # not in the light way
 
 
 class _Bench(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in HEAVY:
+                raise
+            raise InputError(
+                f"bench {ctx.invoked_subcommand} needs {missing}, which a light installation leaves out: "
+                "pip install . in a clone of the repository installs all of it"
+            ) from None
         except RuntimeError as error:
-            from benchmark.training.memory import is_out_of_memory
-
-            if is_out_of_memory(error):
+            if "torch" in sys.modules and _is_out_of_memory(error):
                 raise ResourceError("out of memory: give a smaller --image-size or --batch-size") from None
             raise
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    from benchmark.training.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 @click.group(cls=_Bench, package="benchmark.cli", summaries=COMMANDS)

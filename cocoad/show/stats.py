@@ -194,8 +194,17 @@ def _table(*headings: str) -> Table:
 
 
 def write_figure(stats: Sequence[SplitStats], path: Path) -> None:
-    """Draw the anomalous images of each held-out category, and the sizes of the masks, as a PNG."""
-    from matplotlib.figure import Figure
+    """Draw the anomalous images of each held-out category, and the sizes of the masks, as a PNG.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise InputError(
+            "--figure needs an extra: pip install '.[figures]' in a clone of the repository"
+        ) from None
 
     figure = Figure(figsize=(4 * len(stats) + 0.5, 7.5), layout="constrained")
     rows = figure.subplots(2, len(stats), squeeze=False, height_ratios=[4, 1])
