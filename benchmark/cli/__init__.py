@@ -32,7 +32,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
 # How long torch's threads keep a processor busy while they wait for one another: 300,000 turns unless it is said.
 # Beside other work that is what all of them do most of the time (docs/performance.md).
 SPINS = "2000"
-HEAVY = ("torch", "torchvision", "timm", "lightning", "lightning_fabric", "safetensors")  # not in the light way
+HEAVY = ("torch", "torchvision", "timm", "lightning", "lightning_fabric", "safetensors")  # light leaves out
 
 
 class _Bench(LazyGroup):
