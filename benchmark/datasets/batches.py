@@ -5,27 +5,19 @@ All three sources give the same bytes for the same images.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from benchmark.datasets.images import load_image
+from benchmark.datasets.loading import loaded
 from benchmark.datasets.samples import Sample
-from cocoad.base.errors import CocoadError
 
-T = TypeVar("T")
 Pixels = npt.NDArray[np.uint8]
-
-
-def loader_workers(wanted: int | None) -> int:
-    """Return how many processes decode: as wanted, else one for each core but one, at most 8."""
-    return wanted if wanted is not None else min(8, len(os.sched_getaffinity(0)) - 1)
 
 
 class PixelRows(Protocol):
@@ -72,11 +64,11 @@ class LoadedPixels:
     def batches(self, order: Iterable[Sequence[int]]) -> Iterator[Tensor]:
         """Yield, for each list of indices, uint8 (B, 3, size, size) on the source's device."""
         pin = self.device.type == "cuda"
-        for pixels in loaded(self._fetch, order, self.workers, pin):
-            yield pixels.to(self.device, non_blocking=pin)
-
-    def _fetch(self, indices: Sequence[int]) -> Tensor:
-        return torch.from_numpy(self._rows.rows(indices)).permute(0, 3, 1, 2)
+        for rows in loaded(self._rows.rows, order, self.workers):
+            pixels = torch.from_numpy(rows)
+            yield (
+                (pixels.pin_memory() if pin else pixels).to(self.device, non_blocking=pin).permute(0, 3, 1, 2)
+            )
 
 
 class ResidentPixels:
@@ -97,39 +89,3 @@ class ResidentPixels:
         """Yield, for each list of indices, uint8 (B, 3, size, size) on the source's device."""
         for indices in order:
             yield self._pixels[torch.as_tensor(indices, device=self.device)].permute(0, 3, 1, 2)
-
-
-def loaded(
-    fetch: Callable[[Sequence[int]], T], order: Iterable[Sequence[int]], workers: int, pin: bool = False
-) -> Iterator[T]:
-    """Yield ``fetch(indices)`` for each list of indices, in order, fetched ahead by ``workers`` processes.
-
-    An expected error (:class:`~cocoad.base.errors.CocoadError`) in a worker is raised here as it is.
-    """
-    loader: DataLoader[Any] = DataLoader(
-        _Fetched(fetch),
-        batch_sampler=order,  # type: ignore[arg-type]
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        pin_memory=pin,
-        generator=torch.Generator(),  # else each epoch would draw from the training's own
-    )
-    for result in loader:
-        if isinstance(result, CocoadError):
-            raise result
-        yield result
-
-
-class _Fetched(Dataset[Any], Generic[T]):
-    def __init__(self, fetch: Callable[[Sequence[int]], T]) -> None:
-        self.fetch = fetch
-
-    def __getitems__(self, indices: list[int]) -> T | CocoadError:
-        try:
-            return self.fetch(indices)
-        except CocoadError as error:
-            return error
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch

@@ -16,18 +16,22 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.datasets.batches import DecodedRows, Pixels, loaded
+from benchmark.datasets.batches import DecodedRows, Pixels
+from benchmark.datasets.loading import loaded
+from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import Sample
 from cocoad.base.errors import InputError, ResourceError
 
 PIPELINE_VERSION = 2  # of benchmark/datasets/images.py: another one is another cache
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
 CHUNK = 64  # images between two syncs
+CHECKERS = 4  # threads that compare rows with their checksums
 RESERVE_BYTES = 256 << 20  # of disk that a cache leaves free
 OnImages = Callable[[int, int], None]  # (done, of how many)
 
@@ -53,8 +57,25 @@ class CachedRows:
 
     def rows(self, indices: Sequence[int]) -> Pixels:
         """Return uint8 (B, size, size, 3), RGB."""
-        rows: Pixels = self._pixels[self._numbers[np.asarray(indices)]]
-        return rows
+        return np.asarray(self._pixels[self._numbers[np.asarray(indices)]])
+
+
+class _Decoder:
+    """Decodes images; one that cannot be read spoils none of the others."""
+
+    def __init__(self, samples: Sequence[Sample], size: int) -> None:
+        self.rows = DecodedRows(samples, size)
+
+    def __call__(self, indices: Sequence[int]) -> tuple[Pixels, list[int], list[str]]:
+        """Return the pixels of those that can be read, which these are, and what is wrong with the others."""
+        size, problems = self.rows.size, []
+        found: dict[int, Pixels] = {}
+        for index in indices:
+            try:
+                found[index] = self.rows.rows([index])
+            except InputError as error:
+                problems.append(str(error))
+        return np.concatenate([np.empty((0, size, size, 3), np.uint8), *found.values()]), [*found], problems
 
 
 class PixelCache:
@@ -115,15 +136,18 @@ class PixelCache:
         return len(self.missing(samples)) * self.row_bytes
 
     def fill(self, samples: Sequence[Sample], workers: int, on_images: OnImages | None = None) -> int:
-        """Add what is missing of ``samples``; return how many. Interrupted, it goes on at the next call.
+        """Add what is missing of ``samples``, or differs from its checksum; return how many images were decoded.
+
+        Interrupted, it goes on at the next call.
 
         Raises:
             ResourceError: the disk has no room for it.
-            InputError: an image that cannot be read.
+            InputError: images that cannot be read, all of them; the others are there.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
             missing = self.missing(samples)
+            missing += self._damaged_rows(samples, missing)
             self._check_room(len(missing) * self.row_bytes)
             (self.directory / ROOT_FILE).write_text(f"{self.root}\n", "utf-8", "surrogateescape")
             self._append(missing, workers, on_images or (lambda done, total: None))
@@ -144,6 +168,21 @@ class PixelCache:
                 wrong.append(sample.id)
         return wrong
 
+    def _damaged_rows(self, samples: Sequence[Sample], missing: Sequence[Sample]) -> list[Sample]:
+        """Return which of ``samples``, those ``missing`` left out, have a row that differs from its checksum."""
+        index, pixels = self.index(), self.pixels()
+        there = {self.key(sample.image): sample for sample in samples}
+        for sample in missing:
+            del there[self.key(sample.image)]
+
+        def is_sound(key: str) -> bool:
+            row = index[key]
+            return zlib.crc32(np.ascontiguousarray(pixels[row.number]).data) == row.crc
+
+        with ThreadPoolExecutor(CHECKERS) as pool:  # zlib lets other threads run meanwhile
+            sound = list(pool.map(is_sound, there))
+        return [sample for sample, fine in zip(there.values(), sound, strict=True) if not fine]
+
     def forget(self) -> bool:
         """Delete the cache; say whether there was one."""
         try:
@@ -160,21 +199,24 @@ class PixelCache:
     def _append(self, missing: Sequence[Sample], workers: int, on_images: OnImages) -> None:
         start = self._cut_to_whole()
         order = [range(at, min(at + CHUNK, len(missing))) for at in range(0, len(missing), CHUNK)]
-        decoded = loaded(DecodedRows(missing, self.size).rows, order, workers)
+        problems: list[str] = []
         with (
             (self.directory / PIXELS_FILE).open("r+b") as pixels,
             (self.directory / INDEX_FILE).open("ab") as index,
         ):
             pixels.seek(start * self.row_bytes)
-            for chunk, rows in zip(order, decoded, strict=True):
+            decoded = loaded(_Decoder(missing, self.size), order, workers)
+            for chunk, (rows, whole, bad) in zip(order, decoded, strict=True):
+                problems += bad
                 pixels.write(rows.tobytes())
                 _sync(pixels.fileno(), pixels.flush)
-                for number, row in zip(chunk, rows, strict=True):
+                for number, row in zip(whole, rows, strict=True):
                     image = missing[number].image
                     line = f"{zlib.crc32(row.data):08x}\t{_stamp(image)}\t{self.key(image)}\n"
                     index.write(line.encode("utf-8", "surrogateescape"))
                 _sync(index.fileno(), index.flush)
                 on_images(chunk.stop, len(missing))
+        refuse(self.root, problems)
 
     def _cut_to_whole(self) -> int:
         """Drop lines without pixels and pixels without lines, which a killed process or a full disk left; return

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmark.config import splits_of
 from benchmark.datasets import Sample, layout_of, load_dataset
-from benchmark.datasets.batches import loader_workers
 from benchmark.datasets.cache import PixelCache
+from benchmark.datasets.loading import loader_workers
 from cocoad.base.errors import CocoadError, InputError
 
 if TYPE_CHECKING:

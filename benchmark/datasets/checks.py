@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmark.datasets.images import check_mode, read_mask
+from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
 from cocoad.base.images import open_image
 
-SHOWN = 5
 OnImage = Callable[[str, int, int], None]  # (what, done, of how many)
 
 
@@ -40,9 +40,9 @@ def checked(
     train, test = tuple(train), tuple(test)
     samples = train + test
     masked = [sample for sample in samples if sample.mask is not None]
-    _refuse(path, [*problems, *_bad_names(samples), *_absent(samples), *_empty(train, test)])
-    _refuse(path, _complaints(_check_header, masked))
-    _refuse(path, _complaints(_has_black_mask, _one_of_each_defect(masked)))
+    refuse(path, [*problems, *_bad_names(samples), *_absent(samples), *_empty(train, test)])
+    refuse(path, _complaints(_check_header, masked))
+    refuse(path, _complaints(_has_black_mask, _one_of_each_defect(masked)))
     return AnomalyDataset(name or path.name, layout, split, _hash(train, test), train, test)
 
 
@@ -63,16 +63,8 @@ def check_files(path: Path, samples: Sequence[Sample], on_image: OnImage | None 
             problems.append(str(error))
         if on_image is not None:
             on_image("reading headers and masks", done, len(samples))
-    _refuse(path, problems)
+    refuse(path, problems)
     return black
-
-
-def _refuse(path: Path, problems: Sequence[str]) -> None:
-    if not problems:
-        return
-    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    raise InputError(f"{path}: {count}: {'; '.join(problems[:SHOWN])}{more}")
 
 
 def _absent(samples: Sequence[Sample]) -> Iterator[str]:

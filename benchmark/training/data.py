@@ -13,9 +13,9 @@ from benchmark.datasets.batches import (
     PixelRows,
     PixelSource,
     ResidentPixels,
-    loader_workers,
 )
 from benchmark.datasets.cache import CachedRows, OnImages, cache_home, cache_of
+from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.training.processes import from_first, is_first
 from cocoad.base.errors import ResourceError

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from benchmark.datasets.batches import PixelRows, loaded
+from benchmark.datasets.batches import PixelRows, Pixels
 from benchmark.datasets.images import load_mask
+from benchmark.datasets.loading import loaded
 from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
 from benchmark.metrics import Evaluator
@@ -32,7 +32,7 @@ class Scored(NamedTuple):
 
 class _Batch(NamedTuple):
     samples: list[Sample]
-    pixels: Tensor  # uint8 (B, 3, S, S)
+    rows: Pixels  # uint8 (B, S, S, 3)
     masks: npt.NDArray[np.bool_]  # (B, S, S)
 
 
@@ -80,11 +80,12 @@ def evaluate(
     def fetch(indices: Sequence[int]) -> _Batch:
         chosen = [samples[index] for index in indices]
         masks = np.stack([load_mask(s.mask, image_size, s.mask_threshold) for s in chosen])
-        return _Batch(chosen, torch.from_numpy(rows.rows(indices)).permute(0, 3, 1, 2), masks)
+        return _Batch(chosen, rows.rows(indices), masks)
 
     mine = range(rank, len(samples), processes)
     order = [mine[start : start + batch_size] for start in range(0, len(mine), batch_size)]
-    for chosen, pixels, masks in loaded(fetch, order, workers):
+    for chosen, images, masks in loaded(fetch, order, workers):
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
         try:
             maps, given_scores = method.predict(pixels.to(device).float() / 255)
         except (RuntimeError, MemoryError) as error:

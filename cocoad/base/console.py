@@ -48,6 +48,8 @@ def run_cli(command: click.Command) -> None:
     try:
         code = command.main(standalone_mode=False)
     except CocoadError as error:
+        for line in error.details:
+            print(path_line(line), file=sys.stderr)
         _die(str(error), error.exit_code)
     except click.ClickException as error:
         error.show()

@@ -6,6 +6,8 @@ Exit codes of every command: 0 done, 1 findings (the check ran and something is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_INPUT = 2
@@ -14,9 +16,13 @@ EXIT_INTERRUPTED = 130
 
 
 class CocoadError(Exception):
-    """An expected failure: its text is one line that says what, where and what to do."""
+    """An expected failure: its text is one line that says what, where and what to do.
+
+    ``details`` are lines that belong before it, such as each of the files that it counts.
+    """
 
     exit_code = EXIT_INPUT
+    details: Sequence[str] = ()
 
 
 class InputError(CocoadError):

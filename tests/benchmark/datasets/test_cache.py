@@ -163,14 +163,32 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_unreadable_image_is_named_in_one_line(
+def test_all_unreadable_images_are_named_and_the_others_kept(
     workers: int, cache: PixelCache, samples: list[Sample]
 ) -> None:
-    samples[5].image.write_bytes(b"not an image")
-    with pytest.raises(InputError) as error:
+    bad = [samples[5], samples[2], samples[8]]
+    for sample in bad:
+        content = sample.image.read_bytes()
+        sample.image.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="3 problems: ") as error:
         cache.fill(samples, workers)
-    assert str(samples[5].image) in str(error.value)
+    assert all(str(sample.image) in str(error.value) for sample in bad)
     assert "\n" not in str(error.value)
+    good = [sample for sample in samples if sample not in bad]
+    assert cache.fill(good, 0) == 0
+    assert np.array_equal(cached(cache, good), decoded(good))
+
+
+def test_a_row_that_differs_from_its_checksum_is_decoded_again_before_it_is_used(
+    cache: PixelCache, samples: list[Sample]
+) -> None:
+    cache.fill(samples, 0)
+    path = cache.directory / "pixels.u8"
+    content = bytearray(path.read_bytes())
+    content[6 * SIZE * SIZE * 3 + 100] ^= 255
+    path.write_bytes(content)
+    assert cache.fill(samples, 0) == 1
+    assert np.array_equal(cached(cache, samples), decoded(samples))
 
 
 def test_a_damaged_index_is_refused(cache: PixelCache, samples: list[Sample]) -> None:
