@@ -31,8 +31,9 @@ def command(
     clear: bool,
 ) -> None:
     """Decode and resize each image of DATASET once, for all splits, methods and seeds."""
-    from benchmark.datasets.cache import cache_home, cache_of
+    from benchmark.datasets.cache import cache_of
     from benchmark.datasets.caching import check_cache, clear_cache, dataset_images, fill_cache
+    from benchmark.datasets.places import cache_home
     from cocoad.base.console import progress
 
     samples = dataset_images(dataset, splits, layout, coco_root)

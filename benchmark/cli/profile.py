@@ -40,20 +40,21 @@ def command(
     from dataclasses import replace
 
     from benchmark.profiling.breakdown import breakdown_table
-    from benchmark.profiling.profile import measured, parts_of_a_step, remember, table, telling_precisions
+    from benchmark.profiling.profile import device_name, measured, parts_of_a_step, table, telling_precisions
+    from benchmark.profiling.speeds import remember
     from benchmark.training.request import configs
-    from benchmark.training.runner import resolved
+    from benchmark.training.runner import settled
     from cocoad.base.console import show
 
     (config,) = configs({**options, "compile": compile_}, settings=settings)
-    config = resolved(config)
+    config = settled(config)
     recipes = [
         replace(config.recipe, precision=precision, batch_size=size)
         for precision in precisions or telling_precisions(config)
         for size in batch_sizes or (config.recipe.batch_size,)
     ]
     speeds = [measured(replace(config, recipe=recipe), seconds) for recipe in recipes]
-    remember(config, speeds)
+    remember(config, speeds, device_name(config.device))
     show(table(config, speeds))
     if breakdown:
         for recipe, speed in zip(recipes, speeds, strict=True):

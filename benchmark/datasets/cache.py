@@ -23,12 +23,12 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmark.datasets.batches import DecodedRows, Pixels
+from benchmark.datasets.images import PIPELINE_VERSION
 from benchmark.datasets.loading import loaded
 from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import Sample
 from cocoad.base.errors import InputError, ResourceError
 
-PIPELINE_VERSION = 2  # of benchmark/datasets/images.py: another one is another cache
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
 CHUNK = 64  # images between two syncs
 CHECKERS = 4  # threads that compare rows with their checksums
@@ -249,15 +249,6 @@ class PixelCache:
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def cache_home(given: Path | None = None) -> Path:
-    """Return the folder of all caches: ``given``, else $COCOAD_CACHE, else the user's cache folder."""
-    if given is not None:
-        return given
-    if named := os.environ.get("COCOAD_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocoad" / "pixels"
 
 
 def cache_of(dataset: Path, samples: Sequence[Sample], size: int, home: Path) -> PixelCache:

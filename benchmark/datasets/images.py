@@ -15,6 +15,7 @@ from PIL import Image
 from cocoad.base.errors import InputError
 from cocoad.base.images import open_image
 
+PIPELINE_VERSION = 2  # raised whenever the pixels of an image or a mask change: caches and scores hang on it
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 HALF = 127  # a mask's grey values above it are anomalous
 WITHOUT_WHITE = {"F": "floats", "I": "32-bit integers"}  # modes in which no number is known to be white

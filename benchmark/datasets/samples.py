@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.datasets.images import PIPELINE_VERSION
 from benchmark.runs.record import DatasetInfo
 
 
@@ -52,4 +53,5 @@ class AnomalyDataset:
             test_normal=len(self.test) - anomalous,
             test_anomalous=anomalous,
             unofficial=list(self.unofficial),
+            pipeline=PIPELINE_VERSION,
         )

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.inference.trained import TrainedModel
-from benchmark.layers.weights import reason
 from benchmark.methods.base import Method
 from cocoad.base.console import hushed
-from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError, reason
 from cocoad.base.files import open_atomic
 
 OPSET = 18

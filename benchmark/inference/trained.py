@@ -16,11 +16,11 @@ from PIL import Image
 
 from benchmark.config import NOT_YAML, Side
 from benchmark.datasets.images import as_rgb, read_image, resized
-from benchmark.layers.weights import read_tensors, reason
+from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
 from benchmark.runs.record import CONFIG_FILE, WEIGHTS_FILE
-from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError, reason
 
 Pixels = npt.NDArray[np.uint8]
 

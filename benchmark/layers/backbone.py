@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.layers.frozen import FrozenEncoder
-from benchmark.layers.weights import reason
-from cocoad.base.errors import InputError
+from cocoad.base.errors import InputError, reason
 
 
 class Backbone(FrozenEncoder):

@@ -7,9 +7,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers.weights import check_loaded, not_downloaded, pretrained_tensors, reason
+from benchmark.layers.weights import check_loaded, not_downloaded, pretrained_tensors
 from cocoad.base.console import hushed
-from cocoad.base.errors import InputError
+from cocoad.base.errors import InputError, reason
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

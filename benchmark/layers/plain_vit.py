@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from benchmark.layers.frozen import FrozenEncoder
-from benchmark.layers.weights import reason
-from cocoad.base.errors import InputError
+from cocoad.base.errors import InputError, reason
 
 QUARTERS = 4
 

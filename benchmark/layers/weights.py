@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.errors import InputError, ResourceError, reason
 from cocoad.base.files import sha256_file
 
 OFFLINE_MODEL = "tf_efficientnet_lite0"
@@ -65,11 +65,6 @@ def pretrained_tensors(model: str, weights: str) -> dict[str, Tensor]:
             f"--backbone {OFFLINE_MODEL}, else give --weights FILE"
         )
     return _offline_tensors(_offline_file())
-
-
-def reason(error: Exception, limit: int = 300) -> str:
-    """Return an exception's text on one line, cut at ``limit`` characters; its type where it has no text."""
-    return " ".join(str(error).split())[:limit] or type(error).__name__
 
 
 def not_downloaded(model: str, error: Exception) -> ResourceError:

@@ -7,14 +7,16 @@ Every method takes images as float32 tensors (B, 3, H, W) in [0, 1] (its
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.config import Preset, Recipe
+from benchmark.config import Recipe
+from benchmark.facts import Facts, Training
 from benchmark.layers.frozen import FrozenEncoder
 from cocoad.base.errors import InputError
 
@@ -30,16 +32,26 @@ class Method(nn.Module, ABC):
     keyword options of its own; it builds networks with random weights and touches neither disk nor network.
     """
 
-    source: ClassVar[str]  # paper, venue and year
-    default_backbone: ClassVar[str | None] = None
-    # "paper": the published recipe; "fast": a cheaper one that holds up, where there is one.
-    presets: ClassVar[dict[Preset, Recipe]]
+    facts: ClassVar[Facts]  # source, published recipe, own backbone, version
+    trained_by: ClassVar[Training]  # how the base class that is chosen is trained
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        facts: Facts | None = cls.__dict__.get("facts")
+        if facts is not None and facts.training != cls.trained_by:
+            raise TypeError(
+                f"{cls.__name__} is trained by {cls.trained_by!r}, its facts say {facts.training!r}"
+            )
 
     def load_backbones(self, weights: str) -> None:
         """Fill every backbone with pretrained ``weights``: imagenet, offline, random or a file's path."""
         for module in self.modules():
             if isinstance(module, FrozenEncoder):
                 module.load(weights)
+
+    def rehearse(self, images: Tensor) -> None:
+        """Do what a training step on ``images`` (B, 3, H, W) costs, and learn nothing from them."""
+        raise NotImplementedError(f"{type(self).__name__} trains itself: it has no step of its own")
 
     @abstractmethod
     def anomaly_maps(self, images: Tensor) -> Tensor:
@@ -76,6 +88,8 @@ def check_size(method: str, image_size: int) -> None:
 class GradientMethod(Method):
     """A method trained by gradient descent on the parameters that require a gradient."""
 
+    trained_by: ClassVar[Training] = "gradient"
+
     @abstractmethod
     def loss(self, images: Tensor) -> Tensor:
         """Return the training loss (a scalar) of a batch of normal images."""
@@ -83,6 +97,11 @@ class GradientMethod(Method):
     def forward(self, images: Tensor) -> Tensor:
         """Return the loss: what a distributed wrapper calls."""
         return self.loss(images)
+
+    def rehearse(self, images: Tensor) -> None:
+        """Compute the loss and its gradients, and drop them."""
+        self.loss(images).backward()  # type: ignore[no-untyped-call]
+        self.zero_grad(set_to_none=True)
 
     def optimizer(self, recipe: Recipe) -> torch.optim.Optimizer:
         """Return the recipe's optimiser over all parameters that require a gradient, unless overridden."""
@@ -101,9 +120,16 @@ class GradientMethod(Method):
 class OnePassMethod(Method):
     """A method that looks at every training image once and then solves for its state (kept in buffers)."""
 
+    trained_by: ClassVar[Training] = "one pass"
+
     @abstractmethod
     def fit_batch(self, images: Tensor) -> None:
         """Take in a batch of normal images."""
+
+    @torch.no_grad()
+    def rehearse(self, images: Tensor) -> None:
+        """Take in a batch, on a copy."""
+        copy.deepcopy(self).fit_batch(images)
 
     @abstractmethod
     def fit_end(self, generator: torch.Generator) -> None:
@@ -127,7 +153,7 @@ class SelfTrainedMethod(Method):
     process and starts anew when it is interrupted; of the recipe it heeds what its wrapper says it does.
     """
 
-    fixed_epochs: ClassVar[int | None] = None  # that it takes whatever a recipe says
+    trained_by: ClassVar[Training] = "own"
 
     @abstractmethod
     def fit(self, batches: Epochs, recipe: Recipe, heard: Callable[[int, int, Tensor], None]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, installed
-from benchmark.methods.base import OnePassMethod
-from benchmark.methods.registry import BUILT_IN, ENTRY_POINTS, method_class, names
+from benchmark.methods.facts import BUILT_IN
+from benchmark.methods.registry import ENTRY_POINTS, facts_of, names
 from cocoad.base.console import plain_table
 from cocoad.base.errors import InputError
 
@@ -47,11 +47,10 @@ def catalogue() -> list[Row]:
 
 
 def _row(name: str, package: str) -> Row:
-    kind = method_class(name)
-    recipe = kind.presets["paper"]
-    one_pass = issubclass(kind, OnePassMethod)
-    training = "one pass" if one_pass else f"{recipe.epochs} epochs, {recipe.optimizer}"
-    return Row(name, training, kind.default_backbone, kind.source, package)
+    facts = facts_of(name)
+    recipe = facts.presets["paper"]
+    training = "one pass" if facts.training == "one pass" else f"{recipe.epochs} epochs, {recipe.optimizer}"
+    return Row(name, training, facts.default_backbone, facts.source, package)
 
 
 def _anomalib_row(name: str, about: Known) -> Row:

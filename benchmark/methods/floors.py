@@ -7,14 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import gaussian_blur, upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.patches import joined_levels
 from benchmark.layers.running import RunningMoments
 from benchmark.methods.base import OnePassMethod
-
-ONE_PASS = Recipe(epochs=1, batch_size=32)
+from benchmark.methods.facts import FEATURE_DISTANCE, MEAN_IMAGE
 
 
 class MeanImage(OnePassMethod):
@@ -25,8 +24,7 @@ class MeanImage(OnePassMethod):
         backbone: ignored: there is none.
     """
 
-    source: ClassVar[str] = "a floor of this bench"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": ONE_PASS, "fast": ONE_PASS}
+    facts: ClassVar[Facts] = MEAN_IMAGE
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
@@ -54,13 +52,11 @@ class FeatureDistance(OnePassMethod):
         backbone: a timm model with feature levels at strides 8 and 16.
     """
 
-    source: ClassVar[str] = "a floor of this bench"
-    default_backbone: ClassVar[str | None] = "resnet34.bt_in1k"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": ONE_PASS, "fast": ONE_PASS}
+    facts: ClassVar[Facts] = FEATURE_DISTANCE
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone or str(self.default_backbone), (8, 16), image_size)
+        self.backbone = Backbone(backbone or str(self.facts.default_backbone), (8, 16), image_size)
         grid = image_size // 8
         self.moments = RunningMoments((sum(self.backbone.channels), grid, grid))
 

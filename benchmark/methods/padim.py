@@ -7,14 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
+from benchmark.methods.facts import PADIM
 from cocoad.base.errors import InputError
 
-ONE_PASS = Recipe(epochs=1, batch_size=32)
 SHRINKAGE = 0.01  # added to the covariance's diagonal, as the paper's ε (section III-B)
 
 
@@ -31,11 +31,7 @@ class PaDiM(OnePassMethod):
             100 of ResNet-18's 448).
     """
 
-    source: ClassVar[str] = (
-        "Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR Workshops 2021"
-    )
-    default_backbone: ClassVar[str | None] = "resnet18.tv_in1k"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": ONE_PASS, "fast": ONE_PASS}
+    facts: ClassVar[Facts] = PADIM
 
     count: Tensor
     total: Tensor
@@ -46,7 +42,7 @@ class PaDiM(OnePassMethod):
 
     def __init__(self, image_size: int = 256, backbone: str | None = None, dimensions: int = 100) -> None:
         super().__init__()
-        self.backbone = Backbone(backbone or str(self.default_backbone), (4, 8, 16), image_size)
+        self.backbone = Backbone(backbone or str(self.facts.default_backbone), (4, 8, 16), image_size)
         channels = sum(self.backbone.channels)
         if not 1 <= dimensions <= channels:
             raise InputError(f"PaDiM keeps 1 to {channels} dimensions on this backbone, not {dimensions}")

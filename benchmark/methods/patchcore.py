@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.coreset import greedy_coreset
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
+from benchmark.methods.facts import PATCHCORE
 from cocoad.base.errors import InputError
 
-ONE_PASS = Recipe(epochs=1, batch_size=32)
 QUERY_CHUNK = 4096  # patches compared with the bank at a time
 
 
@@ -34,9 +34,7 @@ class PatchCore(OnePassMethod):
         memory_bank: patches that are kept.
     """
 
-    source: ClassVar[str] = "Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022"
-    default_backbone: ClassVar[str | None] = "wide_resnet50_2.racm_in1k"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": ONE_PASS, "fast": ONE_PASS}
+    facts: ClassVar[Facts] = PATCHCORE
 
     bank: Tensor
 
@@ -45,7 +43,7 @@ class PatchCore(OnePassMethod):
         if memory_bank < 1:
             raise InputError(f"PatchCore keeps 1 patch at least, not {memory_bank}")
         self.memory_bank = memory_bank
-        self.backbone = Backbone(backbone or str(self.default_backbone), (8, 16), image_size)
+        self.backbone = Backbone(backbone or str(self.facts.default_backbone), (8, 16), image_size)
         self.register_buffer("bank", torch.zeros(0, sum(self.backbone.channels)))
         self._waiting: list[Tensor] = []
 

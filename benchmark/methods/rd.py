@@ -9,16 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import per_level_cosine_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.losses import flattened_cosine_loss
 from benchmark.methods.base import GradientMethod, check_size
+from benchmark.methods.facts import RD
 
-PAPER = Recipe(epochs=100, batch_size=16, optimizer="adam", learning_rate=5e-3, betas=(0.5, 0.999))
-FAST = Recipe(
-    epochs=10, batch_size=16, optimizer="adam", learning_rate=5e-3, betas=(0.5, 0.999), precision="bf16-mixed"
-)
 STUDENT_BLOCKS = (3, 4, 6)  # of the stages that give strides 16, 8, 4
 EMBEDDING_BLOCKS = 3
 
@@ -34,16 +31,12 @@ class ReverseDistillation(GradientMethod):
         InputError: the size is no multiple of 32 or the backbone does not serve.
     """
 
-    source: ClassVar[str] = (
-        "Deng and Li, Anomaly Detection via Reverse Distillation from One-Class Embedding, CVPR 2022"
-    )
-    default_backbone: ClassVar[str | None] = "wide_resnet50_2.racm_in1k"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": PAPER, "fast": FAST}
+    facts: ClassVar[Facts] = RD
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
         check_size("RD", image_size)
-        name = backbone or str(self.default_backbone)
+        name = backbone or str(self.facts.default_backbone)
         self.backbone = Backbone(name, image_size=image_size)
         channels = self.backbone.channels
         expansion = 4 if channels[0] >= 256 else 1

@@ -1,4 +1,8 @@
-"""Which methods there are, by name. Modules are imported when a method is asked for, not before."""
+"""Which methods there are, by name.
+
+What a built-in method, or one of anomalib's, is (:func:`facts_of`) is known without torch; its class is imported when
+it is asked for, not before.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +10,21 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 
 from benchmark.config import path_from_text
-from benchmark.layers.weights import reason
+from benchmark.facts import Facts
 from benchmark.methods.anomalib_adapter import known as anomalib_models
-from benchmark.methods.base import Method
-from cocoad.base.errors import InputError
+from benchmark.methods.facts import BUILT_IN
+from cocoad.base.errors import InputError, reason
+
+if TYPE_CHECKING:
+    from benchmark.methods.base import Method
 
 ENTRY_POINTS = "cocoad.methods"
 OF_ALL = ("image_size", "backbone")  # parameters of every constructor, which are no options of its own
-BUILT_IN = {
-    "invad": "benchmark.methods.invad.method:InvAD",
-    "invad-lite": "benchmark.methods.invad.method:InvADLite",
-    "rd": "benchmark.methods.rd:ReverseDistillation",
-    "uniad": "benchmark.methods.uniad:UniAD",
-    "vitad": "benchmark.methods.vitad:ViTAD",
-    "padim": "benchmark.methods.padim:PaDiM",
-    "patchcore": "benchmark.methods.patchcore:PatchCore",
-    "mean-image": "benchmark.methods.floors:MeanImage",
-    "feature-distance": "benchmark.methods.floors:FeatureDistance",
-}
 
 
 def names() -> list[str]:
@@ -48,6 +44,17 @@ def canonical(name: str) -> str:
     return prefix + anomalib_models.canonical(name.removeprefix(prefix))
 
 
+def facts_of(name: str) -> Facts:
+    """Return what a method is; only a class of another package is imported for that.
+
+    Raises:
+        InputError: as of :func:`method_class`.
+    """
+    if name.startswith(anomalib_models.PREFIX):
+        return anomalib_models.facts_of(name.removeprefix(anomalib_models.PREFIX))
+    return BUILT_IN[name][1] if name in BUILT_IN else method_class(name).facts
+
+
 def method_class(name: str) -> type[Method]:
     """Return a method's class.
 
@@ -60,7 +67,7 @@ def method_class(name: str) -> type[Method]:
 
         return adapted(name.removeprefix(anomalib_models.PREFIX))
     if name in BUILT_IN:
-        module, attribute = BUILT_IN[name].split(":")
+        module, attribute = BUILT_IN[name][0].split(":")
         loaded: Any = getattr(importlib.import_module(module), attribute)
     else:
         points = entry_points(group=ENTRY_POINTS, name=name)
@@ -69,6 +76,8 @@ def method_class(name: str) -> type[Method]:
                 f"no method {name!r}: there are {', '.join(names())} and {anomalib_models.PREFIX}MODEL"
             )
         loaded = _load(next(iter(points)))
+    from benchmark.methods.base import Method
+
     if not (isinstance(loaded, type) and issubclass(loaded, Method)):
         raise InputError(f"the method {name!r} is not a subclass of benchmark.methods.base.Method")
     return loaded
@@ -92,7 +101,7 @@ def create(name: str, image_size: int, backbone: str | None = None, /, **options
     """
     kind, taken = method_class(name), taken_options(name, options)
     try:
-        return kind(image_size=image_size, backbone=backbone or kind.default_backbone, **taken)
+        return kind(image_size=image_size, backbone=backbone or kind.facts.default_backbone, **taken)
     except TypeError as error:
         raise InputError(f"the method {name!r} does not take these options: {error}") from None
 
@@ -103,6 +112,8 @@ def taken_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: there is no such method, or it has no such option, or one of another type.
     """
+    if not options:
+        return {}
     constructor = method_class(name).__init__
     parameters = inspect.signature(constructor).parameters
     own = [each for each in list(parameters)[1:] if each not in OF_ALL]

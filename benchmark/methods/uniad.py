@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import pooled_image_scores, upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.patches import joined_levels
 from benchmark.layers.tokens import level_to_tokens, tokens_to_level
 from benchmark.methods.base import GradientMethod, check_size
+from benchmark.methods.facts import UNIAD
 
-PAPER = Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4)
-FAST = replace(PAPER, epochs=10, precision="bf16-mixed")
 STRIDE = 16  # of the tokens' grid
 STRIDES = (2, 4, 8, 16)  # of the features; the encoder is not run any further
 LAYERS, WIDTH, HEADS, FEED_FORWARD, DROPOUT = 4, 256, 8, 1024, 0.1
@@ -36,16 +34,14 @@ class UniAD(GradientMethod):
         InputError: the size is no multiple of 32 or the backbone does not serve.
     """
 
-    source: ClassVar[str] = "You et al., A Unified Model for Multi-class Anomaly Detection, NeurIPS 2022"
-    default_backbone: ClassVar[str | None] = "tf_efficientnet_b4.aa_in1k"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": PAPER, "fast": FAST}
+    facts: ClassVar[Facts] = UNIAD
 
     blind: Tensor
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
         check_size("UniAD", image_size)
-        self.backbone = Backbone(backbone or str(self.default_backbone), STRIDES, image_size)
+        self.backbone = Backbone(backbone or str(self.facts.default_backbone), STRIDES, image_size)
         self.side = image_size // STRIDE
         channels = sum(self.backbone.channels)
         self.rows = nn.Parameter(torch.rand(self.side, WIDTH // 2))

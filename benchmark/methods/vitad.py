@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import per_level_cosine_map, pooled_image_scores
 from benchmark.layers.losses import flattened_cosine_loss
 from benchmark.layers.plain_vit import PlainViT
 from benchmark.layers.tokens import level_to_tokens, tokens_to_level
 from benchmark.methods.base import GradientMethod
+from benchmark.methods.facts import VITAD
 
-PAPER = Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4)
-FAST = replace(PAPER, epochs=10, precision="bf16-mixed")
 INITIAL_STD = 0.02  # of linear layers and position embedding, as ViTs are initialised
 
 
@@ -32,17 +30,13 @@ class ViTAD(GradientMethod):
         backbone: a timm plain ViT; the decoder has its width and heads.
     """
 
-    source: ClassVar[str] = (
-        "Zhang et al., Exploring Plain ViT Reconstruction for Multi-class Unsupervised Anomaly Detection, 2023"
-    )
-    default_backbone: ClassVar[str | None] = "vit_small_patch16_224.dino"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": PAPER, "fast": FAST}
+    facts: ClassVar[Facts] = VITAD
 
     def __init__(self, image_size: int = 256, backbone: str | None = None) -> None:
         super().__init__()
         from timm.models.vision_transformer import Block
 
-        self.backbone = PlainViT(backbone or str(self.default_backbone), image_size)
+        self.backbone = PlainViT(backbone or str(self.facts.default_backbone), image_size)
         width, self.side = self.backbone.width, self.backbone.side
         *targets, depth = self.backbone.blocks
         self.exits = [depth - target for target in targets]  # decoder blocks, counted from 1, last one first

@@ -1,78 +1,38 @@
-"""How fast a method trains and scores on this machine, measured on synthetic pixels and remembered."""
+"""How fast a method trains and scores on this machine, measured on synthetic pixels."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config import Precision, RunConfig
-from benchmark.datasets.cache import cache_home
-from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
-from benchmark.methods.registry import create, method_class
+from benchmark.methods.base import OnePassMethod
+from benchmark.methods.registry import create, facts_of
 from benchmark.metrics import Evaluator
 from benchmark.profiling.breakdown import Part, breakdown
+from benchmark.profiling.speeds import Speed
+from benchmark.runs.identity import supported_precision
 from benchmark.training.memory import is_out_of_memory
-from benchmark.training.processes import launched, set_determinism, supported_precision
-from benchmark.training.step import gradient_step
+from benchmark.training.processes import launched, set_determinism
+from benchmark.training.step import training_step
 from cocoad.base.console import plain_table
 from cocoad.base.errors import InputError
-from cocoad.base.files import json_bytes, write_atomic
-from cocoad.coco.partition import SPLITS, partition
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-SPEEDS_FILE = "speeds.json"
 WARM_UP = 2  # steps
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast a method is; what memory did not suffice for is None."""
-
-    batch_size: int
-    precision: Precision  # of training; scoring is in float32
-    train_images_per_s: float | None = None
-    test_images_per_s: float | None = None  # network, maps and metrics; masks at hand
-    gpu_memory_bytes: int | None = None  # the most in training; None on a CPU
-    # 1e12 floating-point operations of convolutions and products per second, and those of a large convolution alone
-    train_tflops: float | None = None
-    convolution_tflops: float | None = None
-
-    @property
-    def convolution_share(self) -> float | None:
-        """What a training reaches of a large convolution's operations per second."""
-        if self.train_tflops is None or not self.convolution_tflops:
-            return None
-        return self.train_tflops / self.convolution_tflops
-
-    @property
-    def gpu_memory_gib(self) -> float | None:
-        """``gpu_memory_bytes`` in GiB."""
-        return None if self.gpu_memory_bytes is None else self.gpu_memory_bytes / 2**30
-
-    def hours(self, epochs: int) -> float | None:
-        """Return the hours that the four official splits of COCO-AD would take: training and scoring."""
-        if self.train_images_per_s is None or self.test_images_per_s is None:
-            return None
-        counts = [partition(split).official for split in SPLITS]
-        train = sum(count.train_normal for count in counts) * epochs / self.train_images_per_s
-        return (train + sum(c.test_normal + c.test_anomalous for c in counts) / self.test_images_per_s) / 3600
 
 
 def telling_precisions(config: RunConfig) -> list[Precision]:
     """Return the precisions worth comparing: float32, and bf16 where a training would use it natively."""
-    if not issubclass(method_class(config.method), GradientMethod):
+    if facts_of(config.method).training != "gradient":
         return ["32-true"]
     return sorted({"32-true", supported_precision("bf16-mixed", config.device)})
 
@@ -122,31 +82,24 @@ class _Case:
         self.device = self.fabric.device
         set_determinism(config)
         torch.manual_seed(config.seed)
-        method = create(config.method, config.image_size, config.backbone, **config.method_options)
-        if isinstance(method, SelfTrainedMethod):
+        if not facts_of(config.method).has_steps:
             raise InputError(
                 f"{config.method} trains itself: it has no step to measure; time a bench run of it"
             )
+        method = create(config.method, config.image_size, config.backbone, **config.method_options)
         self.method = method.to(self.device)
         shape = (config.recipe.batch_size, 3, config.image_size, config.image_size)
         self.images = torch.randint(0, 256, shape, dtype=torch.uint8).to(self.device)
 
     def training(self) -> Callable[[], object]:
         """Return the training step."""
-        if isinstance(self.method, OnePassMethod):
-            self.method.eval()
-            return torch.no_grad()(self._fit_batch)
-        method = cast(GradientMethod, self.method).train()
-        if self.config.compile:
-            method.compile()
-        model, optimizer = self.fabric.setup(method, method.optimizer(self.config.recipe))
-        norm = self.config.recipe.gradient_clip_norm
-        return lambda: gradient_step(self.fabric, model, optimizer, self.images, norm)
+        step = training_step(self.method, self.fabric, self.config)
+        return lambda: step(self.images)
 
     def scoring(self) -> Callable[[], object]:
         """Return the scoring of a batch; training comes first."""
         method, evaluator = self.method.eval(), Evaluator()
-        if isinstance(method, OnePassMethod):
+        if isinstance(method, OnePassMethod):  # it has no state to score with before
             method.fit_end(torch.Generator().manual_seed(self.config.seed))
         side = self.config.image_size
         masks = np.zeros((len(self.images), side, side), bool)
@@ -163,15 +116,8 @@ class _Case:
         """Return the floating-point operations of a training step, by image: convolutions and products."""
         images = self.images[:1].float() / 255
         with FlopCounterMode(display=False) as counter:
-            if isinstance(self.method, OnePassMethod):
-                torch.no_grad()(self.method.eval().fit_batch)(images)
-            else:
-                cast(GradientMethod, self.method.eval()).loss(images).backward()  # type: ignore[no-untyped-call]
-                self.method.zero_grad()
+            self.method.eval().rehearse(images)
         return float(counter.get_total_flops())
-
-    def _fit_batch(self) -> None:
-        cast(OnePassMethod, self.method).fit_batch(self.images.float() / 255)
 
 
 def _convolution_tflops(device: torch.device, precision: Precision, seconds: float) -> float:
@@ -202,40 +148,14 @@ def _seconds(step: Callable[[], object], budget_s: float, device: torch.device) 
     return (finished() - started) / steps
 
 
-def remember(config: RunConfig, speeds: Sequence[Speed]) -> None:
-    """Keep measured speeds for :func:`known_speed`, beside the pixel caches."""
-    path = cache_home(config.cache) / SPEEDS_FILE
-    known = _remembered(config)
-    known |= {_key(config, speed.precision, speed.batch_size): dataclasses.asdict(speed) for speed in speeds}
-    write_atomic(path, json_bytes(known))
-
-
-def known_speed(config: RunConfig) -> Speed | None:
-    """Return the speed that was measured for this method, backbone, size, device, precision and batch size."""
-    found = _remembered(config).get(_key(config, config.recipe.precision, config.recipe.batch_size))
-    try:
-        return None if found is None else msgspec.convert(found, Speed)
-    except msgspec.ValidationError:
-        return None
-
-
-def _remembered(config: RunConfig) -> dict[str, dict[str, Any]]:
-    try:
-        known = json.loads((cache_home(config.cache) / SPEEDS_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _key(config: RunConfig, precision: str, batch_size: int) -> str:
-    device = torch.cuda.get_device_name() if config.device == "cuda" else config.device
-    parts = (config.method, config.backbone, config.image_size, device, precision, f"batch {batch_size}")
-    return ", ".join(map(str, parts))
+def device_name(device: str) -> str:
+    """Return what speeds are remembered of: ``cpu``, or the GPU's name."""
+    return torch.cuda.get_device_name() if device == "cuda" else device
 
 
 def table(config: RunConfig, speeds: Iterable[Speed]) -> Table:
     """Return speeds as a table, with the hours of the four splits."""
-    epochs = 1 if issubclass(method_class(config.method), OnePassMethod) else config.recipe.epochs
+    epochs = facts_of(config.method).passes(config.recipe)
     columns: dict[str, Callable[[Speed], str]] = {
         "precision": lambda speed: speed.precision,
         "batch": lambda speed: str(speed.batch_size),

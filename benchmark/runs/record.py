@@ -6,6 +6,7 @@ Its JSON Schema is ``splits/schemas/result.schema.json``. Metrics are fractions;
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +43,7 @@ class MethodInfo(msgspec.Struct, frozen=True):
     trainable_parameters: int | None = None
     gmacs: float | None = None  # 1e9 multiply–accumulates for one image
     options: dict[str, Any] = {}
+    version: int | None = None  # of the method's code; None: not of this bench, or recorded before there were any
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +59,8 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     test_normal: int
     test_anomalous: int
     unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
+    pipeline: int | None = None  # version of how files become pixels
+    score_size: int | None = None  # pixels at which maps and masks are compared; None: image_size
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -102,15 +106,14 @@ class Status(msgspec.Struct, frozen=True):
     pid: int | None = None
 
 
-def record_hash(record: Record) -> str:
-    """Return the SHA-256 of a record's canonical JSON without its ``sha256`` field."""
-    blank = msgspec.structs.replace(record, sha256="")
-    return sha256_bytes(msgspec.json.encode(blank, order="deterministic"))
+def record_hash(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a record's canonical JSON with an empty ``sha256``, fields of later versions included."""
+    return sha256_bytes(msgspec.json.encode({**content, "sha256": ""}, order="deterministic"))
 
 
 def write_record(directory: Path, record: Record) -> Record:
     """Sign ``record`` with its hash and write it to ``directory/result.json``; return the signed record."""
-    signed = msgspec.structs.replace(record, sha256=record_hash(record))
+    signed = msgspec.structs.replace(record, sha256=record_hash(msgspec.to_builtins(record)))
     write_atomic(directory / RESULT_FILE, msgspec.json.format(msgspec.json.encode(signed), indent=1) + b"\n")
     return signed
 
@@ -125,12 +128,13 @@ def read_record(directory: Path) -> Record:
     if not path.is_file():
         raise InputError(f"{directory} holds no finished run (no {RESULT_FILE})")
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=Record)
+        content = msgspec.json.decode(path.read_bytes())
+        record = msgspec.convert(content, Record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a run record: {error}") from None
     if record.format_version != FORMAT_VERSION:
         raise InputError(f"{path}: record version {record.format_version}, this bench reads {FORMAT_VERSION}")
-    if record_hash(record) != record.sha256:
+    if record_hash(content) != record.sha256:
         raise InputError(f"{path}: its content does not match its hash: it was edited after the run")
     return record
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -12,16 +12,15 @@ import click
 
 from benchmark.config import RunConfig, differences, read_yaml, to_plain
 from benchmark.datasets import load_dataset
-from benchmark.methods.base import GradientMethod, OnePassMethod, SelfTrainedMethod
-from benchmark.methods.registry import method_class
-from benchmark.profiling.profile import known_speed
+from benchmark.methods.registry import facts_of
+from benchmark.profiling.speeds import known_speed
 from benchmark.runs.collect import run_state
+from benchmark.runs.identity import check_finished, resolved, run_directory
 from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, read_status
 from benchmark.sweep.request import Entry, Request
 from benchmark.training.request import configs
-from benchmark.training.runner import check_finished, resolved, run_directory
 from cocoad.base.console import plain_table, show
-from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.errors import InputError
 from cocoad.base.files import json_bytes
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ def plan(asked: Request, out: Path, *, force: bool = False, elsewhere: bool = Fa
     Raises:
         InputError: no such method, option or dataset, two runs for one directory, or a finished run of
             another configuration or dataset in a directory that is needed.
-        ResourceError: no such device.
     """
     entries = [(entry, _config(entry)) for entry in asked.entries]
     known: dict[Any, _Facts] = {}
@@ -111,7 +109,8 @@ def _facts(config: RunConfig, known: dict[Any, _Facts]) -> _Facts:
 
 
 def _planned(config: RunConfig, directory: Path, facts: _Facts, force: bool, elsewhere: bool) -> PlannedRun:
-    here = _resolved(config, elsewhere)
+    method = facts_of(config.method)
+    here = resolved(config, method)
     whole = _hours(here, facts)
     status = read_status(directory)
     if status is None and not (directory / RESULT_FILE).is_file():
@@ -122,15 +121,15 @@ def _planned(config: RunConfig, directory: Path, facts: _Facts, force: bool, els
     if force:
         return PlannedRun(config, directory, "to do", "again", False, whole)
     if found.state == "finished" and found.record:
-        ignored = _ignored(found.record.config, here, config.device == "auto" or elsewhere)
-        check_finished(directory, found.record, here, facts.hash, ignored)
+        ignored = _ignored(here, elsewhere)
+        check_finished(directory, found.record, here, method, facts.hash, ignored)
         return PlannedRun(config, directory, "finished", found.detail, False, 0.0)
     if found.state == "invalid":
         raise InputError(f"{found.detail}: give --force, or another --out")
     resume = _same(directory, here, elsewhere)
     share = status.epoch / status.epochs if resume and status and status.epochs else 0.0
-    if not issubclass(method_class(config.method), GradientMethod):
-        share = 0.0  # only a training by gradient has checkpoints
+    if not method.resumes:
+        share = 0.0
     hours = None if whole is None else _hours(here, facts, left=1 - share)
     if found.state == "failed":
         return PlannedRun(config, directory, "failed before", found.detail, resume, hours)
@@ -139,21 +138,12 @@ def _planned(config: RunConfig, directory: Path, facts: _Facts, force: bool, els
     return PlannedRun(config, directory, "to resume", found.detail, True, hours)
 
 
-def _resolved(config: RunConfig, elsewhere: bool) -> RunConfig:
-    try:
-        return resolved(config)
-    except ResourceError:
-        if not elsewhere:
-            raise
-        return resolved(replace(config, device="cpu"))
-
-
-def _ignored(there: Mapping[str, Any], here: RunConfig, any_device: bool) -> Sequence[str]:
+def _ignored(here: RunConfig, elsewhere: bool) -> Sequence[str]:
     """Return the fields in which a run on another device may differ, where any device will do."""
-    return BY_DEVICE if any_device and there.get("device") != here.device else ()
+    return BY_DEVICE if here.device == "auto" or elsewhere else ()
 
 
-def _same(directory: Path, here: RunConfig, any_device: bool) -> bool:
+def _same(directory: Path, here: RunConfig, elsewhere: bool) -> bool:
     """Say whether what was begun in a directory can be gone on with."""
     try:
         there = read_yaml(directory / CONFIG_FILE)
@@ -161,7 +151,7 @@ def _same(directory: Path, here: RunConfig, any_device: bool) -> bool:
         return False
     if not isinstance(there, dict):
         return False
-    return set(differences(there, to_plain(here))) <= set(_ignored(there, here, any_device))
+    return set(differences(there, to_plain(here))) <= set(_ignored(here, elsewhere))
 
 
 def _hours(config: RunConfig, facts: _Facts, left: float = 1.0) -> float | None:
@@ -169,14 +159,14 @@ def _hours(config: RunConfig, facts: _Facts, left: float = 1.0) -> float | None:
     speed = known_speed(config)
     if speed is None or not speed.train_images_per_s or not speed.test_images_per_s:
         return None
-    epochs = 1 if issubclass(method_class(config.method), OnePassMethod) else config.recipe.epochs
+    epochs = facts_of(config.method).passes(config.recipe)
     seconds = facts.train * epochs * left / speed.train_images_per_s + facts.test / speed.test_images_per_s
     return seconds / 3600
 
 
 def profile_command(config: RunConfig) -> str:
     """Return the command that measures the speed this run's hours would be computed from."""
-    default = method_class(config.method).presets["paper"]
+    default = facts_of(config.method).presets["paper"]
     words = ["bench profile --method", config.method]
     if config.preset != "paper":
         words += ["--preset", config.preset]
@@ -203,9 +193,7 @@ def unknown_speeds(runs: Sequence[PlannedRun]) -> list[str]:
         dict.fromkeys(
             profile_command(run.config)
             for run in runs
-            if run.to_start
-            and run.hours is None
-            and not issubclass(method_class(run.config.method), SelfTrainedMethod)  # nothing to measure
+            if run.to_start and run.hours is None and facts_of(run.config.method).has_steps
         )
     )
 

@@ -14,8 +14,9 @@ from benchmark.datasets.batches import (
     PixelSource,
     ResidentPixels,
 )
-from benchmark.datasets.cache import CachedRows, OnImages, cache_home, cache_of
+from benchmark.datasets.cache import CachedRows, OnImages, cache_of
 from benchmark.datasets.loading import loader_workers
+from benchmark.datasets.places import cache_home
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.training.processes import from_first, is_first
 from cocoad.base.errors import ResourceError

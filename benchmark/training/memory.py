@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTrainedMethod
+from benchmark.methods.base import Method
 from cocoad.base.errors import ResourceError
 
 CPU_ALLOCATOR = "DefaultCPUAllocator"
@@ -24,7 +24,7 @@ def memory_error(error: BaseException, method: Method, shape: Sequence[int]) -> 
         return error
     traceback.clear_frames(error.__traceback__)  # they hold what the step has allocated so far
     batch = shape[0]
-    if isinstance(method, SelfTrainedMethod):  # how much its training takes is known to it alone
+    if not method.facts.has_steps:  # how much its training takes is known to it alone
         return ResourceError(f"out of memory with {batch} images in a batch: give a smaller --batch-size")
     device = next(iter([*method.parameters(), *method.buffers()])).device
     fits = largest_batch(method, shape[1:], device, batch - 1)
@@ -40,11 +40,7 @@ def largest_batch(method: Method, shape: Sequence[int], device: torch.device, mo
         if device.type == "cuda":
             torch.cuda.empty_cache()
         try:
-            images = torch.rand(fits, *shape, device=device)
-            if isinstance(method, GradientMethod):
-                method.loss(images).backward()  # type: ignore[no-untyped-call]
-            elif isinstance(method, OnePassMethod):
-                method.anomaly_maps(images)
+            method.rehearse(torch.rand(fits, *shape, device=device))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

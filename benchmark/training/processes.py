@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 
-from benchmark.config import Precision, RunConfig
+from benchmark.config import RunConfig
 
 T = TypeVar("T")
 
@@ -32,15 +31,6 @@ def launched(config: RunConfig) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def supported_precision(precision: Precision, device: str) -> Precision:
-    """Return ``precision``, or float32 on a processor that could only emulate it, slower than float32 itself."""
-    if device != "cpu":
-        return precision
-    abilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    native = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
-    return "bf16-mixed" if precision == "bf16-mixed" and native else "32-true"
 
 
 def set_determinism(config: RunConfig) -> None:

@@ -1,21 +1,25 @@
-"""From a scored run to its record."""
+"""What a trained run adds to a record: its method and weights, its device and the packages that train."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config import RunConfig, to_plain
 from benchmark.datasets import AnomalyDataset
-from benchmark.methods.base import Method, OnePassMethod
+from benchmark.methods.base import Method
 from benchmark.metrics import Evaluation
+from benchmark.runs.environment import environment, text_of, version_of
 from benchmark.runs.record import FORMAT_VERSION, Cost, MethodInfo, Record
-from benchmark.training.environment import environment
 from cocoad.base.files import sha256_file
 
+PACKAGES = ("torch", "torchvision", "timm")
+OPTIONAL = ("anomalib", "lightning")  # recorded where they are installed: they train some of the methods
+DRIVER_VERSION = Path("/sys/module/nvidia/version")
 NAMED_WEIGHTS = ("imagenet", "offline", "random")
 
 
@@ -42,17 +46,34 @@ def record_of(
             trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
             gmacs=_gmacs(method, config.image_size, device),
             options=config.method_options,
+            version=method.facts.version,
         ),
         dataset=dataset.info(config.image_size),
         seed=config.seed,
         preset=config.preset if trained else None,
-        epochs=None if not trained else 1 if isinstance(method, OnePassMethod) else config.recipe.epochs,
+        epochs=method.facts.passes(config.recipe) if trained else None,
         **evaluation.recorded(),
         cost=cost,
-        environment=environment(device),
+        environment=environment(_packages()) | device_facts(device),
         config=to_plain(config),
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def _packages() -> list[str]:
+    return [*PACKAGES, *(name for name in OPTIONAL if version_of(name))]
+
+
+def device_facts(device: torch.device) -> dict[str, Any]:
+    """Return what a record says of the device: its kind, a GPU's name, CUDA and driver, and torch's threads."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "device": device.type,
+        "gpu": gpu,
+        "cuda": torch.version.cuda if gpu else None,
+        "driver": text_of(DRIVER_VERSION) if gpu else None,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def weights_name(config: RunConfig) -> str:

@@ -14,9 +14,8 @@ import yaml
 
 from benchmark.config import NOT_YAML, RunConfig, from_plain, read_yaml, splits_of
 from benchmark.datasets import layout_of
-from benchmark.methods.registry import canonical, method_class, taken_options
+from benchmark.methods.registry import canonical, facts_of, taken_options
 from benchmark.runs.record import RESULT_FILE, read_record
-from benchmark.training.runner import run
 from cocoad.base.errors import InputError
 from cocoad.dataset.manifest import DEFAULT_DATASET
 
@@ -75,6 +74,8 @@ def run_all(
     planned: Sequence[RunConfig], out: Path, *, force: bool, resume: bool, progress: Progress | None
 ) -> Iterator[str]:
     """Run each configuration and yield, for each, a line that says what came out; then what to do next."""
+    from benchmark.training.runner import run  # torch, which a plan of runs does without
+
     for config in _distinct(planned):
         started = time.time()
         directory = run(config, out, force=force, resume=resume, progress=progress)
@@ -92,7 +93,7 @@ def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
 
 def _preset(method: str, name: Any) -> dict[str, Any]:
     """Return the preset that is taken when a method is asked for one, and its recipe."""
-    presets = method_class(method).presets
+    presets = facts_of(method).presets
     if name == "fast" and name not in presets:
         if _speaks():
             click.echo(f"note: {method} has no preset fast: paper is taken, and recorded", err=True)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,13 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 
-from benchmark.config import RunConfig, differences, to_plain, with_effect
+from benchmark.config import RunConfig, to_plain, with_effect
 from benchmark.datasets import AnomalyDataset, load_dataset
-from benchmark.methods.base import Method, SelfTrainedMethod
-from benchmark.methods.registry import create, method_class
+from benchmark.methods.base import Method
+from benchmark.methods.registry import create, facts_of
 from benchmark.metrics import undefined_said
+from benchmark.runs.environment import peak_memory_bytes
+from benchmark.runs.identity import check_finished, resolved, run_directory
 from benchmark.runs.lock import held
 from benchmark.runs.outputs import write_curves, write_previews, write_scores
 from benchmark.runs.record import (
@@ -28,32 +29,23 @@ from benchmark.runs.record import (
     TENSORBOARD_DIR,
     TRAIN_LOG_FILE,
     Cost,
-    Record,
     Status,
     read_record,
     write_record,
 )
 from benchmark.training.checkpoint import delete_checkpoints
 from benchmark.training.data import RunPixels
-from benchmark.training.environment import peak_memory_bytes
 from benchmark.training.evaluate import Scored, evaluate
 from benchmark.training.fit import Fitted, fit
-from benchmark.training.processes import barrier, launched, set_determinism, supported_precision
+from benchmark.training.processes import barrier, launched, set_determinism
 from benchmark.training.recording import record_of, weights_name
 from benchmark.training.reporter import Reporter
 from benchmark.training.weights import load_checkpoint, save_weights
-from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.errors import ResourceError
 from cocoad.base.files import write_atomic
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-
-def run_directory(config: RunConfig, dataset_name: str, out: Path) -> Path:
-    """Return where a run's files go: ``out/METHOD_DATASET[_split-K]_seed-S``."""
-    split = "" if config.split is None else f"_split-{config.split}"
-    method = config.method.replace(":", "-")
-    return out / f"{method}_{dataset_name}{split}_seed-{config.seed}"
 
 
 def run(
@@ -74,7 +66,7 @@ def run(
             configuration is there, or another process writes there.
         ResourceError: no such device, weights that could not be downloaded, or out of memory.
     """
-    config = resolved(config)
+    config = settled(config)
     dataset = load_dataset(
         config.dataset,
         layout=config.layout,
@@ -85,7 +77,7 @@ def run(
     config = dataclasses.replace(config, split=dataset.split)
     directory = run_directory(config, dataset.name, out)
     if not force and (directory / RESULT_FILE).is_file():
-        check_finished(directory, read_record(directory), config, dataset.hash)
+        check_finished(directory, read_record(directory), config, facts_of(config.method), dataset.hash)
         return directory
     fabric = launched(config)
     method, weights = _method(config, dataset)
@@ -107,24 +99,8 @@ def run(
     return directory
 
 
-def check_finished(
-    directory: Path, record: Record, config: RunConfig, dataset_hash: str, ignored: Sequence[str] = ()
-) -> None:
-    """Make sure that the finished run in ``directory`` is one of ``config`` on this version of the dataset.
-
-    Raises:
-        InputError: it differs, in more than the fields that are ``ignored``.
-    """
-    changed = [name for name in differences(record.config, to_plain(config)) if name not in ignored]
-    if record.dataset.hash != dataset_hash:
-        changed.append("version of the dataset")
-    if changed:
-        names = ", ".join(changed)
-        raise InputError(f"{directory} holds a run with another {names}: give --force, or another --out")
-
-
-def resolved(config: RunConfig) -> RunConfig:
-    """Return ``config`` with its device, precision and backbone decided.
+def settled(config: RunConfig) -> RunConfig:
+    """Return ``config`` as it will be run here: with its device, precision and backbone decided.
 
     Raises:
         ResourceError: there is no such device.
@@ -135,15 +111,7 @@ def resolved(config: RunConfig) -> RunConfig:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise ResourceError("there is no CUDA device here: give --device cpu")
-    if config.eval_only and config.checkpoint is None:
-        raise InputError("--eval-only needs --checkpoint FILE: there is nothing to evaluate")
-    precision = supported_precision(config.recipe.precision, device)
-    recipe = dataclasses.replace(config.recipe, precision=precision)
-    kind = method_class(config.method)
-    if issubclass(kind, SelfTrainedMethod) and kind.fixed_epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=kind.fixed_epochs)
-    backbone = config.backbone or kind.default_backbone
-    return dataclasses.replace(config, device=device, recipe=recipe, backbone=backbone)
+    return resolved(dataclasses.replace(config, device=device), facts_of(config.method))
 
 
 def _prepare(directory: Path, config: RunConfig, resume: bool) -> None:

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from benchmark.config import RunConfig
 from benchmark.datasets import AnomalyDataset
-from benchmark.layers.weights import read_tensors, reason
+from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.runs.record import WEIGHTS_FILE
-from cocoad.base.errors import InputError
+from cocoad.base.errors import InputError, reason
 from cocoad.base.files import open_atomic
 
 METADATA = "cocoad"  # one entry: the order of several in a file would not be the same every time

@@ -33,3 +33,8 @@ class ResourceError(CocoadError):
     """The machine cannot do it: no space, no memory, no network, no device."""
 
     exit_code = EXIT_RESOURCE
+
+
+def reason(error: Exception, limit: int = 300) -> str:
+    """Return an exception's text on one line, cut at ``limit`` characters; its type where it has no text."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import NamedTuple
 
+from benchmark.config import Recipe
+from benchmark.facts import Facts
 from cocoad.base.errors import InputError
 
 PREFIX = "anomalib:"  # and the name of one of the models
@@ -123,6 +126,25 @@ def canonical(name: str) -> str:
         names = ", ".join(known for known, about in MODELS.items() if not about.refused)
         raise InputError(f"no model {name!r} of anomalib: there are {names}")
     return spelled[name.casefold()]
+
+
+def facts_of(name: str) -> Facts:
+    """Return what the model ``name``, in any mixture of cases, is as a method of this bench.
+
+    Raises:
+        InputError: there is no such model, it cannot work here (the error says why), or anomalib is missing.
+    """
+    name = canonical(name)
+    known = MODELS[name]
+    if known.refused:
+        raise InputError(f"{PREFIX}{name} cannot work here: {known.refused}")
+    if find_spec("anomalib") is None:
+        raise InputError(
+            f"{PREFIX}{name} needs an extra: pip install '.[anomalib]' in a clone of the repository"
+        )
+    recipe = Recipe(epochs=known.epochs, batch_size=known.batch_size, drop_last=False)
+    fixed = known.epochs if known.fixed else None
+    return Facts(known.source, {"paper": recipe}, known.backbone, training="own", fixed_epochs=fixed)
 
 
 def installed() -> str | None:

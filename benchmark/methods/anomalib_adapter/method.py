@@ -11,7 +11,6 @@ import inspect
 import random
 import re
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,9 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.config import Preset, Recipe
-from benchmark.layers.weights import reason
-from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, canonical
+from benchmark.config import Recipe
+from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, canonical, facts_of
 from benchmark.methods.anomalib_adapter.training import quiet, train
 from benchmark.methods.anomalib_adapter.weights import (
     DATA,
@@ -32,7 +30,7 @@ from benchmark.methods.anomalib_adapter.weights import (
     load_own_parts,
 )
 from benchmark.methods.base import Epochs, Method, SelfTrainedMethod
-from cocoad.base.errors import CocoadError, InputError
+from cocoad.base.errors import CocoadError, InputError, reason
 
 OURS = ("self", "pre_processor", "post_processor", "evaluator", "visualizer", "pre_trained")
 PATCHES = re.compile(r"patch(\d+)|_(1[46])$")  # the patch size in a vision transformer's name
@@ -45,25 +43,8 @@ def adapted(name: str) -> type[Method]:
     Raises:
         InputError: there is no such model, it cannot work here (the error says why), or anomalib is missing.
     """
-    name = canonical(name)
-    known = MODELS[name]
-    if known.refused:
-        raise InputError(f"{PREFIX}{name} cannot work here: {known.refused}")
-    if find_spec("anomalib") is None:
-        raise InputError(
-            f"{PREFIX}{name} needs an extra: pip install '.[anomalib]' in a clone of the repository"
-        )
-    recipe = Recipe(epochs=known.epochs, batch_size=known.batch_size, drop_last=False)
-    presets: dict[Preset, Recipe] = {"paper": recipe}
-    attributes = {
-        "model": name,
-        "known": known,
-        "source": known.source,
-        "default_backbone": known.backbone,
-        "presets": presets,
-        "fixed_epochs": known.epochs if known.fixed else None,
-    }
-    return type(name, (AnomalibMethod,), attributes)
+    facts, name = facts_of(name), canonical(name)
+    return type(name, (AnomalibMethod,), {"model": name, "known": MODELS[name], "facts": facts})
 
 
 class AnomalibMethod(SelfTrainedMethod):

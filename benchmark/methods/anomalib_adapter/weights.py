@@ -19,9 +19,8 @@ from benchmark.layers.weights import (
     not_downloaded,
     pretrained_tensors,
     read_tensors,
-    reason,
 )
-from cocoad.base.errors import CocoadError, InputError, ResourceError
+from cocoad.base.errors import CocoadError, InputError, ResourceError, reason
 
 OWN = {"EfficientAd": "teacher", "Dsr": "discrete_latent_model"}  # a part with weights of anomalib's own
 IMAGES = {".png", ".jpg", ".jpeg"}

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.config import Preset, Recipe
+from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import multi_level_cosine_map
 from benchmark.layers.backbone import Backbone
 from benchmark.methods.base import GradientMethod, check_size
+from benchmark.methods.facts import INVAD, INVAD_LITE
 from benchmark.methods.invad.decoder import Decoder
 from benchmark.methods.invad.fuser import Fuser
 from benchmark.methods.invad.official import from_official
-
-PAPER = Recipe(
-    epochs=100,
-    batch_size=32,
-    optimizer="adam",
-    learning_rate=1e-3,
-    learning_rate_batch=8,
-    betas=(0.0, 0.99),
-    gradient_clip_norm=5.0,
-)
-# The published logs score no worse after the first 10 epochs, all at the full rate, than after 100.
-FAST = replace(PAPER, epochs=10, decay_at=1.0, precision="bf16-mixed")
 
 
 class InvAD(GradientMethod):
@@ -42,9 +30,7 @@ class InvAD(GradientMethod):
         InputError: the size is no multiple of 32 or the backbone does not serve.
     """
 
-    source: ClassVar[str] = "Zhang et al., Learning Feature Inversion for Multi-class Anomaly Detection, 2024"
-    default_backbone: ClassVar[str | None] = "wide_resnet50_2.racm_in1k"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": PAPER, "fast": FAST}
+    facts: ClassVar[Facts] = INVAD
     blocks: ClassVar[tuple[int, int, int]] = (2, 2, 2)
     loss_weight: ClassVar[float] = 1.0
 
@@ -52,7 +38,7 @@ class InvAD(GradientMethod):
         super().__init__()
         check_size("InvAD", image_size)
         self.image_size = image_size
-        self.backbone = Backbone(backbone or str(self.default_backbone), image_size=image_size)
+        self.backbone = Backbone(backbone or str(self.facts.default_backbone), image_size=image_size)
         self.fuser = Fuser(self.backbone.channels)
         self.decoder = Decoder(self.backbone.channels, self.blocks, image_size // 16)
         self.to(memory_format=torch.channels_last)
@@ -84,6 +70,6 @@ class InvAD(GradientMethod):
 class InvADLite(InvAD):
     """InvAD-lite: a ResNet-34 encoder, narrower and deeper stages."""
 
-    default_backbone: ClassVar[str | None] = "resnet34.bt_in1k"
+    facts: ClassVar[Facts] = INVAD_LITE
     blocks: ClassVar[tuple[int, int, int]] = (4, 4, 4)
     loss_weight: ClassVar[float] = 5.0

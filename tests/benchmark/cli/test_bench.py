@@ -18,6 +18,6 @@ def test_running_out_of_memory_anywhere_is_one_line_and_a_bug_stays_a_bug(
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError(words)
 
-    monkeypatch.setattr("benchmark.training.runner.resolved", fail)
+    monkeypatch.setattr("benchmark.training.runner.settled", fail)
     result = CliRunner().invoke(bench, ["run", "--method", "mean-image"])
     assert isinstance(result.exception, kind)

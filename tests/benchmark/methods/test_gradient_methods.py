@@ -41,7 +41,7 @@ def test_it_learns_a_few_images_and_an_obvious_anomaly_stands_out(name: str) -> 
     method = create(name, SIZE, SMALL[name])
     assert isinstance(method, GradientMethod)
     method.train()
-    optimizer, images, losses = method.optimizer(method.presets["paper"]), normal_images(8), []
+    optimizer, images, losses = method.optimizer(method.facts.presets["paper"]), normal_images(8), []
     for _ in range(25):
         loss = method(images)
         optimizer.zero_grad()
@@ -64,7 +64,7 @@ def test_the_encoder_stays_frozen_in_training(name: str) -> None:
     method = create(name, SIZE, SMALL[name]).train()
     encoder = {key: value.clone() for key, value in method.backbone.state_dict().items()}
     assert isinstance(method, GradientMethod)
-    optimizer = method.optimizer(method.presets["paper"])
+    optimizer = method.optimizer(method.facts.presets["paper"])
     method(normal_images(4)).backward()
     optimizer.step()
     assert not any(module.training for module in method.backbone.modules())
@@ -83,7 +83,7 @@ def test_a_state_dict_holds_all_that_decides_the_maps(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_recipe_is_published_and_the_fast_one_shorter(name: str) -> None:
-    paper, fast = (method_class(name).presets[preset] for preset in ("paper", "fast"))
+    paper, fast = (method_class(name).facts.presets[preset] for preset in ("paper", "fast"))
     assert (paper.epochs, paper.decay_at, paper.decay_factor, paper.gradient_clip_norm) == (100, 0.8, 0.1, 5)
     assert (fast.epochs, fast.precision) == (10, "bf16-mixed")
 

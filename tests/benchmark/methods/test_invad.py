@@ -81,12 +81,12 @@ def test_the_full_size_parameter_counts_are_the_published_ones(
 
 
 def test_the_default_backbones_are_the_published_ones() -> None:
-    assert InvAD.default_backbone == "wide_resnet50_2.racm_in1k"
-    assert InvADLite.default_backbone == "resnet34.bt_in1k"
+    assert InvAD.facts.default_backbone == "wide_resnet50_2.racm_in1k"
+    assert InvADLite.facts.default_backbone == "resnet34.bt_in1k"
 
 
 def test_the_paper_recipe_is_the_published_one() -> None:
-    paper, fast = InvAD.presets["paper"], InvAD.presets["fast"]
+    paper, fast = InvAD.facts.presets["paper"], InvAD.facts.presets["fast"]
     assert paper.scaled_learning_rate == pytest.approx(0.004)
     assert (paper.epochs, paper.batch_size, paper.betas) == (100, 32, (0.0, 0.99))
     assert (paper.decay_at, paper.decay_factor, paper.precision) == (0.8, 0.1, "32-true")

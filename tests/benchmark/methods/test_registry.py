@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from torch import Tensor
 
-from benchmark.config import Preset, Recipe
+from benchmark.config import Recipe
+from benchmark.facts import Facts
 from benchmark.methods import catalogue, registry
 from benchmark.methods.base import OnePassMethod
 from cocoad.base.errors import InputError
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 class Foreign(OnePassMethod):
     """A method of another package, with options of several types."""
 
-    source: ClassVar[str] = "a test"
-    presets: ClassVar[dict[Preset, Recipe]] = {"paper": Recipe(epochs=1)}
+    facts: ClassVar[Facts] = Facts("a test", {"paper": Recipe(epochs=1)}, training="one pass")
 
     def __init__(
         self,
@@ -106,3 +106,10 @@ def test_a_broken_package_costs_a_line_and_its_own_method_only(capsys: pytest.Ca
     assert capsys.readouterr().err == f"left out: {line}\n"
     with pytest.raises(InputError, match=f"^{line}$"):
         registry.method_class("broken")
+
+
+def test_a_class_whose_facts_speak_of_another_training_is_refused_as_it_is_made() -> None:
+    with pytest.raises(TypeError, match="Wrong is trained by 'one pass', its facts say 'gradient'"):
+
+        class Wrong(Foreign):
+            facts: ClassVar[Facts] = Facts("a test", {"paper": Recipe(epochs=1)})

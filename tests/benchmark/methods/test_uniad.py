@@ -91,7 +91,7 @@ def test_the_end_of_the_encoder_accounts_for_the_rest_of_the_published_parameter
     """24.5 M are published: with the stages after stride 16, which give no feature and are not built here."""
     with torch.device("meta"):
         method = UniAD()
-        whole = Backbone(str(UniAD.default_backbone), (2, 4, 8, 16, 32))
+        whole = Backbone(str(UniAD.facts.default_backbone), (2, 4, 8, 16, 32))
     ours, built, all_of_it = (
         sum(p.numel() for p in m.parameters()) for m in (method, method.backbone, whole)
     )

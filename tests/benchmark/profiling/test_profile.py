@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.cli.profile import command
 from benchmark.config import RunConfig
 from benchmark.methods.invad.method import InvADLite
-from benchmark.profiling.profile import SPEEDS_FILE, Speed, known_speed, measured, parts_of_a_step, remember
+from benchmark.profiling.profile import measured, parts_of_a_step
+from benchmark.profiling.speeds import SPEEDS_FILE, Speed, known_speed, remember
 
 Make = Callable[..., RunConfig]
 
@@ -25,14 +26,14 @@ def test_a_measured_speed_is_remembered_for_its_own_configuration_only(config: M
     speed = measured(mine, seconds=0.05)
     assert speed.train_images_per_s is not None
     assert speed.train_images_per_s > 0
-    remember(mine, [speed])
+    remember(mine, [speed], "cpu")
     assert known_speed(mine) == speed
     assert known_speed(config(cache=tmp_path, image_size=32)) is None
 
 
 def test_remembered_speeds_that_are_none_are_measured_anew(config: Make, tmp_path: Path) -> None:
     mine = config(cache=tmp_path)
-    remember(mine, [Speed(mine.recipe.batch_size, mine.recipe.precision, 1.0)])
+    remember(mine, [Speed(mine.recipe.batch_size, mine.recipe.precision, 1.0)], "cpu")
     known = json.loads((tmp_path / SPEEDS_FILE).read_bytes())
     for wrong in ({"batch_size": "many"}, [], 3):
         (tmp_path / SPEEDS_FILE).write_text(json.dumps(dict.fromkeys(known, wrong)))

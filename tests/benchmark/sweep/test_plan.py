@@ -11,11 +11,12 @@ import yaml
 
 from benchmark.config import RunConfig, to_plain
 from benchmark.datasets import load_dataset
-from benchmark.profiling.profile import Speed, remember
+from benchmark.methods.registry import facts_of
+from benchmark.profiling.speeds import Speed, remember
+from benchmark.runs.identity import resolved
 from benchmark.runs.record import Status, write_status
 from benchmark.sweep.plan import PlannedRun, plan, to_json, unknown_speeds
 from benchmark.sweep.request import Entry, Request
-from benchmark.training.runner import resolved
 from cocoad.base.errors import InputError
 
 OPTIONS: dict[str, Any] = {"image_size": 64, "backbone": "test_resnet", "weights": "random", "device": "cpu"}
@@ -37,16 +38,20 @@ def only(asked: Request, out: Path, **how: Any) -> PlannedRun:
     return found
 
 
+def settled(run: PlannedRun, **changes: Any) -> RunConfig:
+    return resolved(replace(run.config, **changes), facts_of(run.config.method))
+
+
 def begun(run: PlannedRun, status: Status, **changes: Any) -> None:
     """Leave what a run leaves that did not end well."""
     write_status(run.directory, status)
-    config = resolved(replace(run.config, **changes))
+    config = settled(run, **changes)
     (run.directory / "config.yaml").write_text(yaml.safe_dump(to_plain(config)))
 
 
 def finished(run: PlannedRun, tiles: Path, make_run: Any, **changes: Any) -> None:
     """Leave what a finished run leaves."""
-    config = to_plain(resolved(replace(run.config, **changes)))
+    config = to_plain(settled(run, **changes))
     make_run(run.directory.name, run.config.method, config=config, dataset={"hash": load_dataset(tiles).hash})
 
 
@@ -69,7 +74,7 @@ def test_the_expected_hours_come_from_the_remembered_speed(tiles: Path, out: Pat
     assert command.startswith(
         "bench profile --method invad-lite --batch-size 2 --image-size 64 --backbone test_resnet"
     )
-    remember(resolved(run.config), [Speed(2, "32-true", 0.5, 2.0, None)])
+    remember(settled(run), [Speed(2, "32-true", 0.5, 2.0, None)], "cpu")
     known = only(asked, out)
     assert known.hours == pytest.approx((4 * 90 / 0.5 + 4 / 2.0) / 3600)  # 4 images to train on, 4 to test on
     assert to_json([known])["expected_hours"] == pytest.approx(known.hours)
@@ -79,7 +84,7 @@ def test_the_expected_hours_come_from_the_remembered_speed(tiles: Path, out: Pat
 
 def test_a_method_of_one_pass_takes_one_epoch(tiles: Path, out: Path) -> None:
     asked = grid(tiles, "mean-image")
-    remember(resolved(only(asked, out).config), [Speed(32, "32-true", 1.0, 2.0, None)])
+    remember(settled(only(asked, out)), [Speed(32, "32-true", 1.0, 2.0, None)], "cpu")
     assert only(asked, out).hours == pytest.approx((4 / 1.0 + 4 / 2.0) / 3600)
 
 

@@ -13,18 +13,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from benchmark.config import Preset, Recipe, RunConfig
+from benchmark.facts import Facts
 from benchmark.methods import registry
 from benchmark.methods.base import GradientMethod
 
 SIZE = 64
-BLUR = {"paper": Recipe(epochs=3, batch_size=4, optimizer="adam", learning_rate=1e-2)}
+BLUR: dict[Preset, Recipe] = {"paper": Recipe(epochs=3, batch_size=4, optimizer="adam", learning_rate=1e-2)}
 
 
 class TinyAutoencoder(GradientMethod):
     """Two convolutions with batch norm and dropout: all that makes a training hard to resume."""
 
-    source: ClassVar[str] = "a test"
-    presets: ClassVar[dict[Preset, Recipe]] = BLUR  # type: ignore[assignment]
+    facts: ClassVar[Facts] = Facts("a test", BLUR)
 
     def __init__(self, image_size: int = SIZE, backbone: str | None = None) -> None:
         super().__init__()
@@ -87,7 +87,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> type[TinyAutoencoder]:
     monkeypatch.setattr(
         registry, "method_class", lambda name: TinyAutoencoder if name == "tiny" else known(name)
     )
-    monkeypatch.setattr("benchmark.training.runner.method_class", registry.method_class)
     return TinyAutoencoder
 
 

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 from benchmark.runs.outputs import read_scores
 from benchmark.runs.record import read_record
-from benchmark.training.processes import supported_precision
 
 METHODS = ["invad-lite", "mean-image"]
 ARGUMENTS = ["--backbone", "test_resnet", "--weights", "random", "--image-size", "64", "--device", "cpu"]
@@ -55,16 +54,3 @@ def test_two_processes_train_and_score_as_one_does(method: str, tiles: Path, tmp
     maps = [sorted(path.relative_to(run) for path in run.glob("maps/**/*.npz")) for run in (one, two)]
     assert len(maps[0]) == 6
     assert maps[0] == maps[1]
-
-
-@pytest.mark.parametrize(
-    ("abilities", "expected"),
-    [({"avx512_bf16": True}, "bf16-mixed"), ({"amx_bf16": True}, "bf16-mixed"), ({}, "32-true")],
-)
-def test_a_processor_trains_in_bf16_only_if_it_computes_in_it(
-    abilities: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
-    assert supported_precision("bf16-mixed", "cpu") == expected
-    assert supported_precision("16-mixed", "cpu") == "32-true"
-    assert supported_precision("16-mixed", "cuda") == "16-mixed"

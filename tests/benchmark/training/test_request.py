@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmark.config import RunConfig, to_plain
-from benchmark.methods.invad.method import InvAD
+from benchmark.methods.facts import BUILT_IN
 from benchmark.training.request import configs, run_all
 from cocoad.base.errors import InputError
 
@@ -53,7 +54,8 @@ def test_a_preset_is_the_same_as_an_option_and_as_a_setting() -> None:
 def test_a_method_without_a_fast_preset_takes_the_papers_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(InvAD, "presets", {"paper": InvAD.presets["paper"]})
+    where, facts = BUILT_IN["invad"]
+    monkeypatch.setitem(BUILT_IN, "invad", (where, replace(facts, presets={"paper": facts.presets["paper"]})))
     assert configs({"method": "invad", "preset": "fast"}) == configs({"method": "invad"})
     assert capsys.readouterr().err == "note: invad has no preset fast: paper is taken, and recorded\n"
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.training.environment import environment
+from benchmark.runs import environment as module
+from benchmark.runs.environment import environment, has_native_bf16
+from benchmark.training.recording import device_facts, PACKAGES
 
 
 def test_processor_device_and_versions_are_named() -> None:
-    found = environment(torch.device("cpu"))
+    found = environment(PACKAGES) | device_facts(torch.device("cpu"))
     assert found["device"] == "cpu"
     assert found["cpu"]
     assert found["packages"]["torch"] == torch.__version__.partition("+")[0]
@@ -31,10 +33,10 @@ def test_the_commit_is_that_of_our_own_clone_and_says_when_it_was_changed(
     code.write_text("1")
     git("init")
     git("commit", "--allow-empty", "-m", "somebody's thesis")
-    monkeypatch.setattr("benchmark.training.environment.__file__", str(code))
+    monkeypatch.setattr("benchmark.runs.environment.__file__", str(code))
 
     def commit() -> str | None:
-        found: str | None = environment(torch.device("cpu"))["commit"]
+        found: str | None = environment()["commit"]
         return found
 
     assert commit() is None
@@ -45,3 +47,14 @@ def test_the_commit_is_that_of_our_own_clone_and_says_when_it_was_changed(
     assert re.fullmatch("[0-9a-f]{40}", clean)
     code.write_text("2")
     assert commit() == f"{clean}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("flags", "native"), [("fpu avx512_bf16", True), ("amx_bf16 sse", True), ("avx512f avx2", False)]
+)
+def test_a_processor_computes_in_bf16_if_linux_says_so(
+    flags: str, native: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"model name : A\nflags : {flags}\n")
+    monkeypatch.setattr(module, "CPU_INFO", tmp_path / "cpuinfo")
+    assert has_native_bf16() is native

@@ -1,40 +1,37 @@
-"""What a result was made with: versions, device and commit."""
+"""What a result was made with: versions, machine and commit. Who trains adds its device."""
 
 from __future__ import annotations
 
 import platform
 import resource
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cocoad import __version__
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
-OPTIONAL = ("anomalib", "lightning")  # recorded where they are installed: they train some of the methods
-CPU_INFO, DRIVER_VERSION = Path("/proc/cpuinfo"), Path("/sys/module/nvidia/version")
+SCORING = ("numpy", "pillow", "opencv-python-headless")  # packages that every score hangs on
+CPU_INFO = Path("/proc/cpuinfo")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Return the tool's and packages' versions, the machine, the device, its driver and the git commit."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+def environment(packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the tool's version, those of the packages that score and of more, the machine and the git commit."""
     return {
         "cocoad": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES}
-        | {name: found for name in OPTIONAL if (found := _version(name))},
+        "packages": {name: version_of(name) for name in (*packages, *SCORING)},
         "platform": platform.platform(),
         "cpu": _cpu(),
-        "device": device.type,
-        "gpu": gpu,
-        "cuda": torch.version.cuda if gpu else None,
-        "driver": _text(DRIVER_VERSION) if gpu else None,
-        "threads": torch.get_num_threads(),
         "commit": _commit(),
     }
+
+
+def has_native_bf16() -> bool:
+    """Say whether this processor computes in bfloat16 rather than emulating it."""
+    flags = (text_of(CPU_INFO) or "").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def peak_memory_bytes() -> int:
@@ -46,20 +43,22 @@ def _cpu() -> str:
     """Return the processor's name as Linux gives it, or its architecture."""
     names = (
         line.partition(":")[2].strip()
-        for line in (_text(CPU_INFO) or "").splitlines()
+        for line in (text_of(CPU_INFO) or "").splitlines()
         if "model name" in line
     )
     return next(names, "") or platform.machine()
 
 
-def _text(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
+    """Return a small file's text without surrounding blanks; None where it cannot be read."""
     try:
         return path.read_text().strip()
     except OSError:
         return None
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package, None where it is not."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,0 +1,15 @@
+"""Where this user's machine keeps what many runs share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_home(given: Path | None = None) -> Path:
+    """Return the folder of all caches: ``given``, else $COCOAD_CACHE, else the user's cache folder."""
+    if given is not None:
+        return given
+    if named := os.environ.get("COCOAD_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocoad" / "pixels"

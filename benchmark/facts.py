@@ -1,0 +1,51 @@
+"""What a method is, as data: known before its class, and with it torch, is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmark.config import Preset, Recipe
+
+# By gradient descent; by one look at every image; or by a loop that a method of another library brings.
+Training = Literal["gradient", "one pass", "own"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a method says of itself; its class refers to it as ``facts``.
+
+    Attributes:
+        source: paper, venue and year.
+        presets: "paper": the published recipe; "fast": a cheaper one that holds up, where there is one.
+        default_backbone: a timm name; None: it has no backbone.
+        training: which loop trains it.
+        fixed_epochs: that it takes whatever a recipe says.
+        version: raised whenever its scores change; runs of different versions are not comparable.
+        score_size: pixels at which its paper scores, where that is not the input's size.
+    """
+
+    source: str
+    presets: Mapping[Preset, Recipe]
+    default_backbone: str | None = None
+    training: Training = "gradient"
+    fixed_epochs: int | None = None
+    version: int = 1
+    score_size: int | None = None
+
+    def passes(self, recipe: Recipe) -> int:
+        """Return how often a training by ``recipe`` sees each image."""
+        if self.training == "one pass":
+            return 1
+        return recipe.epochs if self.fixed_epochs is None else self.fixed_epochs
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an interrupted training goes on from a checkpoint."""
+        return self.training == "gradient"
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether a step of its training can be taken, and measured, by itself."""
+        return self.training != "own"

@@ -1,0 +1,74 @@
+"""What the built-in methods are: sources, published recipes, backbones and versions. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmark.config import Recipe
+from benchmark.facts import Facts
+
+ONE_PASS = Recipe(epochs=1, batch_size=32)
+
+
+def _one_pass(source: str, backbone: str | None = None) -> Facts:
+    return Facts(source, {"paper": ONE_PASS, "fast": ONE_PASS}, backbone, training="one pass")
+
+
+def _by_gradient(source: str, backbone: str, paper: Recipe, fast_decay_at: float = 0.8) -> Facts:
+    """Return the facts of a method whose ``fast`` preset is the paper's recipe for ten epochs in bf16."""
+    quick = replace(paper, epochs=10, precision="bf16-mixed", decay_at=fast_decay_at)
+    return Facts(source, {"paper": paper, "fast": quick}, backbone)
+
+
+# The published logs score no worse after the first 10 epochs, all at the full rate, than after 100.
+INVAD = _by_gradient(
+    "Zhang et al., Learning Feature Inversion for Multi-class Anomaly Detection, 2024",
+    "wide_resnet50_2.racm_in1k",
+    Recipe(
+        epochs=100,
+        batch_size=32,
+        optimizer="adam",
+        learning_rate=1e-3,
+        learning_rate_batch=8,
+        betas=(0.0, 0.99),
+        gradient_clip_norm=5.0,
+    ),
+    fast_decay_at=1.0,
+)
+INVAD_LITE = replace(INVAD, default_backbone="resnet34.bt_in1k")
+RD = _by_gradient(
+    "Deng and Li, Anomaly Detection via Reverse Distillation from One-Class Embedding, CVPR 2022",
+    "wide_resnet50_2.racm_in1k",
+    Recipe(epochs=100, batch_size=16, optimizer="adam", learning_rate=5e-3, betas=(0.5, 0.999)),
+)
+UNIAD = _by_gradient(
+    "You et al., A Unified Model for Multi-class Anomaly Detection, NeurIPS 2022",
+    "tf_efficientnet_b4.aa_in1k",
+    Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4),
+)
+VITAD = _by_gradient(
+    "Zhang et al., Exploring Plain ViT Reconstruction for Multi-class Unsupervised Anomaly Detection, 2023",
+    "vit_small_patch16_224.dino",
+    Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4),
+)
+PADIM = _one_pass(
+    "Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR Workshops 2021", "resnet18.tv_in1k"
+)
+PATCHCORE = _one_pass(
+    "Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
+    "wide_resnet50_2.racm_in1k",
+)
+MEAN_IMAGE = _one_pass("a floor of this bench")
+FEATURE_DISTANCE = _one_pass("a floor of this bench", "resnet34.bt_in1k")
+
+BUILT_IN = {  # a method's name -> where its class is, and what it is
+    "invad": ("benchmark.methods.invad.method:InvAD", INVAD),
+    "invad-lite": ("benchmark.methods.invad.method:InvADLite", INVAD_LITE),
+    "rd": ("benchmark.methods.rd:ReverseDistillation", RD),
+    "uniad": ("benchmark.methods.uniad:UniAD", UNIAD),
+    "vitad": ("benchmark.methods.vitad:ViTAD", VITAD),
+    "padim": ("benchmark.methods.padim:PaDiM", PADIM),
+    "patchcore": ("benchmark.methods.patchcore:PatchCore", PATCHCORE),
+    "mean-image": ("benchmark.methods.floors:MeanImage", MEAN_IMAGE),
+    "feature-distance": ("benchmark.methods.floors:FeatureDistance", FEATURE_DISTANCE),
+}
