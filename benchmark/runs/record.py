@@ -43,7 +43,9 @@ class MethodInfo(msgspec.Struct, frozen=True):
     trainable_parameters: int | None = None
     gmacs: float | None = None  # 1e9 multiply–accumulates for one image
     options: dict[str, Any] = {}
-    version: int | None = None  # of the method's code; None: not of this bench, or recorded before there were any
+    version: int | None = (
+        None  # of the method's code; None: not of this bench, or recorded before there were any
+    )
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):

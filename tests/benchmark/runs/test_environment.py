@@ -11,7 +11,7 @@ import torch
 
 from benchmark.runs import environment as module
 from benchmark.runs.environment import environment, has_native_bf16
-from benchmark.training.recording import device_facts, PACKAGES
+from benchmark.training.recording import PACKAGES, device_facts
 
 
 def test_processor_device_and_versions_are_named() -> None:
