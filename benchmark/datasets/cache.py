@@ -10,7 +10,6 @@ changed gets a new row.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -28,6 +27,7 @@ from benchmark.datasets.loading import loaded
 from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import Sample
 from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.locks import FOREVER, locked
 
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
 CHUNK = 64  # images between two syncs
@@ -246,8 +246,9 @@ class PixelCache:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Wait until no other process writes to this cache."""
-        with (self.directory / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = f"waiting for another process that fills the pixel cache {self.directory}"
+        busy = f"{self.directory} is being filled by another process"
+        with locked(self.directory / "lock", busy=busy, patience_s=FOREVER, waiting=waiting):
             yield
 
 

@@ -10,8 +10,7 @@ from benchmark.datasets.checks import checked
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.base.errors import InputError
 from cocoad.base.files import inside
-
-CLASS = "coco"
+from cocoad.dataset.official import CLASS, LAYOUT, meta_file, splits_in
 
 
 class _Entry(msgspec.Struct):
@@ -36,7 +35,7 @@ def is_official(path: Path) -> bool:
 
 def official_splits(path: Path) -> list[int]:
     """Return the numbers of the splits that ``path`` holds."""
-    return sorted(int(file.stem[-1]) for file in path.glob("meta_20_[0-9].json"))
+    return splits_in(path)
 
 
 def read_official(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset:
@@ -46,11 +45,11 @@ def read_official(path: Path, split: int, coco_root: Path | None) -> AnomalyData
         InputError: the split is absent or damaged, a path leaves its root, an anomalous image to train on, or
             what :func:`~benchmark.datasets.checks.checked` refuses.
     """
-    file = path / f"meta_20_{split}.json"
+    file = path / meta_file(split)
     try:
         meta = msgspec.json.decode(file.read_bytes(), type=_Meta)
     except FileNotFoundError:
-        there = ", ".join(sorted(found.name for found in path.glob("meta_20_[0-9].json")))
+        there = ", ".join(map(meta_file, splits_in(path)))
         raise InputError(f"{path} has no split {split}: there is {there or 'no meta_20_K.json'}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{file}: not a split in the official layout ({error})") from None
@@ -58,7 +57,7 @@ def read_official(path: Path, split: int, coco_root: Path | None) -> AnomalyData
     train = [_sample(path, root, entry) for entry in meta.train.coco]
     test = [_sample(path, root, entry) for entry in meta.test.coco]
     problems = [f"{sample.id}: anomalous but in the training set" for sample in train if sample.label]
-    return checked(path, "official", train, test, name="coco-ad", split=split, problems=problems)
+    return checked(path, LAYOUT, train, test, name="coco-ad", split=split, problems=problems)
 
 
 def _sample(path: Path, root: Path, entry: _Entry) -> Sample:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,7 +173,7 @@ def _build_into(
         )
         missing = _missing_images(source.root, (train, val), options)
         drawn, oddities = masks.finish(lambda done, total: advance("drawing masks", done, total))
-        inputs = {
+        inputs: dict[Literal["train", "val"], InputFile] = {
             "train": InputFile(source.train.name, len(train_bytes), train_hash.result()),
             "val": InputFile(source.val.name, len(val_bytes), sha256_bytes(val_bytes)),
         }

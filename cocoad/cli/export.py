@@ -14,15 +14,16 @@ from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 @click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)
 @click.option(
     "--layout",
-    type=click.Choice(["ader", "folder"]),
+    type=click.Choice(["official", "folder", "ader"]),
+    metavar="[official|folder]",
     required=True,
-    help="ader: meta_20_K.json and masks; folder: as MVTec AD.",
+    help="official: meta_20_K.json and masks; folder: as MVTec AD.",
 )
 @click.option(
     "--out",
     type=DIRECTORY,
     required=True,
-    help="Where to write (for ader: the COCO root, or a folder to merge into it).",
+    help="Where to write (for official: the COCO root, or a folder to merge into it).",
 )
 @click.option(
     "--coco-root",
@@ -31,7 +32,10 @@ from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 )
 def command(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> None:
     """Write a built DATASET in a layout that other programs read."""
+    from cocoad.base.errors import InputError
     from cocoad.export import LAYOUTS
 
+    if layout == "ader":
+        raise InputError("--layout ader is called --layout official now")
     for path in LAYOUTS[layout](dataset, out, coco_root):
         click.echo(path)

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from cocoad.base.commands import DIRECTORY, FILE
-from cocoad.base.errors import EXIT_OK
 from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 
 
@@ -23,7 +22,6 @@ from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 @click.option("--deep", is_flag=True, help="Also recompute every label and mask from the annotations.")
 @click.option("--official", is_flag=True, help="Also demand the published counts and options.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--codes", is_flag=True, help="Check nothing; list what can be found, as Markdown.")
 def command(
     dataset: Path,
     coco_root: Path | None,
@@ -32,7 +30,6 @@ def command(
     deep: bool,
     official: bool,
     as_json: bool,
-    codes: bool,
 ) -> int:
     """Prove that a built DATASET, or one in the official layout, is sound.
 
@@ -41,11 +38,8 @@ def command(
     from cocoad import verify as verification
     from cocoad.base.console import progress
     from cocoad.base.files import json_bytes
-    from cocoad.verify.display import catalogue_markdown, print_findings
+    from cocoad.verify.display import print_findings
 
-    if codes:
-        click.echo(catalogue_markdown())
-        return EXIT_OK
     with progress(quiet=as_json) as bars:
         findings = verification.verify(
             dataset,

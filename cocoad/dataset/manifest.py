@@ -7,26 +7,26 @@ A built dataset is a directory::
     masks/split_0/000000000139.png   one bilevel PNG per anomalous test image, of the image's size
     coco-root.txt                    a hint (not hashed): where the COCO root lay when it was built
 
-The JSON Schemas are in ``splits/schemas/`` (``dataset.schema.json``, ``split.schema.json``).
+Their JSON Schemas, in ``splits/schemas/``, are made from these types (`cocoad.dataset.schemas`).
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
-from cocoad.coco.outlines import Rasterizer
+from cocoad.coco.outlines import MAX_IMAGE_PIXELS, Rasterizer
 from cocoad.coco.partition import Category, CategoryId, partition
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 DATASET_FILE = "dataset.json"
 HINT_FILE = "coco-root.txt"
 COCO_ROOT_VARIABLE = "COCO_ROOT"
@@ -34,19 +34,19 @@ DEFAULT_DATASET = "coco-ad"
 
 T = TypeVar("T")
 
-# As the JSON Schemas have them
+_END = r"$(?!\n)"  # in a JSON Schema's dialect and in Python's, where "$" alone lets a line end pass
 _Count = Annotated[int, Meta(ge=0)]
 _Id = Annotated[int, Meta(ge=0, le=10**12 - 1)]
-_Pixels = Annotated[int, Meta(ge=1, le=2**26)]
+_Pixels = Annotated[int, Meta(ge=1, le=MAX_IMAGE_PIXELS)]
 _SplitNumber = Annotated[int, Meta(ge=0, le=3)]
-_SplitKey = Annotated[str, Meta(pattern=r"^[0-3]\Z")]
-_FileName = Annotated[str, Meta(pattern=r"^(?!\.{1,2}\Z)[^/\0]+\Z")]
+_SplitKey = Annotated[str, Meta(pattern=r"^[0-3]" + _END)]
+_FileName = Annotated[str, Meta(pattern=r"^(?!\.{1,2}$)[^/\x00]+" + _END)]
 _Image = Annotated[str, Meta(pattern=r"^(train|val)2017/.")]
-_Mask = Annotated[str, Meta(pattern=r"^masks/split_[0-3]/[0-9]{12}\.png\Z")]
-_Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Mask = Annotated[str, Meta(pattern=r"^masks/split_[0-3]/[0-9]{12}\.png" + _END)]
+_Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + _END)]
 
 
-class InputFile(msgspec.Struct, frozen=True):
+class InputFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An annotation file that went into a build."""
 
     name: _FileName
@@ -54,7 +54,7 @@ class InputFile(msgspec.Struct, frozen=True):
     sha256: _Sha256
 
 
-class BuildOptions(msgspec.Struct, frozen=True):
+class BuildOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The choices that change what is built; others, such as ``--jobs``, are not recorded."""
 
     rasterizer: Rasterizer = "ader"
@@ -70,7 +70,7 @@ class BuildOptions(msgspec.Struct, frozen=True):
         return {name: str(getattr(self, name)) for name in names}
 
 
-class SplitSummary(msgspec.Struct, frozen=True):
+class SplitSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One split's counts (images), whether they are the published ones, and its file's SHA-256."""
 
     train_normal: _Count
@@ -80,19 +80,19 @@ class SplitSummary(msgspec.Struct, frozen=True):
     sha256: _Sha256
 
 
-class DatasetManifest(msgspec.Struct, frozen=True):
+class DatasetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``dataset.json``."""
 
     format: Literal["cocoad-dataset"]
-    format_version: int
+    format_version: Literal[1]
     tool_version: str
     options: BuildOptions
-    inputs: dict[str, InputFile]
+    inputs: dict[Literal["train", "val"], InputFile]
     splits: dict[_SplitKey, SplitSummary]
-    notes: list[str] = []  # oddities of the input that were taken as the official generator takes them
+    notes: list[str]  # oddities of the input that were taken as the official generator takes them
 
 
-class TrainSample(msgspec.Struct, frozen=True):
+class TrainSample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A normal training image; ``image`` is relative to the COCO root, sizes in pixels."""
 
     id: _Id
@@ -101,7 +101,7 @@ class TrainSample(msgspec.Struct, frozen=True):
     height: _Pixels
 
 
-class TestSample(msgspec.Struct, frozen=True, omit_defaults=True):
+class TestSample(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A test image: label 0 normal, 1 anomalous; an anomalous one has a mask (relative to the dataset)."""
 
     __test__ = False  # not a pytest class
@@ -117,11 +117,11 @@ class TestSample(msgspec.Struct, frozen=True, omit_defaults=True):
     anomalous_pixels: _Count = 0
 
 
-class SplitManifest(msgspec.Struct, frozen=True):
+class SplitManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``split_K.json``; samples ascend by image id."""
 
     format: Literal["cocoad-split"]
-    format_version: int
+    format_version: Literal[1]
     split: _SplitNumber
     held_out: list[Category]
     train: list[TrainSample]
@@ -234,8 +234,37 @@ def _contradictions(manifest: SplitManifest, split: int) -> Iterator[str]:
         yield from (f"image {ident} is listed twice" for ident, times in counted.items() if times > 1)
     held_out = {category.id for category in manifest.held_out}
     for sample in manifest.test:
-        marks = (sample.label, sample.mask, sample.mask_sha256, sample.categories)
-        if len(set(map(bool, marks))) > 1:
-            yield f"label, mask and categories of image {sample.id} do not agree"
+        yield from (f"image {sample.id}: {problem}" for problem in label_contradictions(sample, held_out))
+
+
+class Labelled(Protocol):
+    """A test sample of either layout; None where a layout does not say."""
+
+    @property
+    def label(self) -> int: ...
+    @property
+    def mask(self) -> str | None: ...
+    @property
+    def mask_sha256(self) -> str | None: ...
+    @property
+    def categories(self) -> tuple[int, ...] | None: ...
+    @property
+    def anomalous_pixels(self) -> int | None: ...
+
+
+def label_contradictions(sample: Labelled, held_out: Set[int]) -> Iterator[str]:
+    """Say where a test sample breaks the rule: anomalous ⇔ it has a mask ⇔ it shows held-out categories."""
+    anomalous = bool(sample.label)
+    if anomalous != (sample.mask is not None):
+        yield "anomalous without a mask" if anomalous else "normal with a mask"
+    if sample.mask_sha256 is not None and sample.mask is None:
+        yield "the digest of a mask, but no mask"
+    if sample.categories is not None:
+        if sample.mask is not None and sample.mask_sha256 is None:
+            yield "a mask without its digest"
+        if anomalous != bool(sample.categories):
+            yield "anomalous without a held-out category" if anomalous else "normal with held-out categories"
         if foreign := set(sample.categories) - held_out:
-            yield f"categories {sorted(foreign)} of image {sample.id} are not held out in this split"
+            yield f"categories {sorted(foreign)} are not held out in this split"
+    if not anomalous and sample.anomalous_pixels:
+        yield "normal with anomalous pixels"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -11,10 +11,18 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import inside, sha256_file
 from cocoad.base.images import MissingImageError, image_size
 from cocoad.coco.partition import SPLITS, partition
-from cocoad.dataset.manifest import DATASET_FILE, HINT_FILE, BuildOptions, DatasetManifest, split_file
+from cocoad.dataset.manifest import (
+    DATASET_FILE,
+    HINT_FILE,
+    BuildOptions,
+    DatasetManifest,
+    label_contradictions,
+    split_file,
+)
 from cocoad.dataset.masks import mask_digest, read_mask_gray
+from cocoad.dataset.official import mask_folder
 from cocoad.verify.findings import Findings
-from cocoad.verify.views import OFFICIAL_MASKS, DatasetView, SampleView, SplitView
+from cocoad.verify.views import DatasetView, SampleView, SplitView
 
 Advance = Callable[[], None]  # called once per image or mask checked
 
@@ -67,22 +75,8 @@ def check_labels(split: SplitView, findings: Findings) -> None:
     findings.add_all("train-anomalous", split.where, [s.id for s in split.train if s.label or s.mask])
     held_out = {category.id for category in partition(split.split).held_out}
     for sample in split.test:
-        for problem in _contradictions(sample, held_out):
+        if problem := next(label_contradictions(sample, held_out), None):
             findings.add("label-contradicts", split.where, sample.id, problem)
-            break
-
-
-def _contradictions(sample: SampleView, held_out: set[int]) -> Iterable[str]:
-    anomalous = bool(sample.label)
-    if anomalous != (sample.mask is not None):
-        yield "anomalous without a mask" if anomalous else "normal with a mask"
-    if sample.categories is not None:
-        if anomalous != bool(sample.categories):
-            yield "anomalous without a held-out category" if anomalous else "normal with held-out categories"
-        if foreign := set(sample.categories) - held_out:
-            yield f"categories {sorted(foreign)} are not held out in this split"
-    if not anomalous and sample.anomalous_pixels:
-        yield "normal with anomalous pixels"
 
 
 def check_images(view: DatasetView, coco_root: Path, findings: Findings, advance: Advance) -> None:
@@ -184,7 +178,7 @@ def check_stray_files(view: DatasetView, findings: Findings) -> None:
         roots = [view.directory]
         expected |= {DATASET_FILE, HINT_FILE} | {split_file(int(key)) for key in view.manifest.splits}
     else:
-        roots = [view.directory / OFFICIAL_MASKS.format(split=split.split) for split in view.splits]
+        roots = [view.directory / mask_folder(split.split) for split in view.splits]
     read = {str(split.split) for split in view.splits}
     unknown = {
         f"masks/split_{key}" for key in (view.manifest.splits if view.manifest else {}) if key not in read

@@ -1,4 +1,4 @@
-"""Findings as a table for people, and the catalogue of codes as a table for the documentation."""
+"""Findings as a table for people."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import click
 from rich.text import Text
 
 from cocoad.base.console import next_line, one_line, path_line, plain_table, show
-from cocoad.coco.partition import SPLITS
 from cocoad.dataset.manifest import DATASET_FILE, read_dataset
-from cocoad.verify.findings import CATALOGUE, Finding, Findings
-from cocoad.verify.views import OFFICIAL_META
+from cocoad.dataset.official import splits_in
+from cocoad.verify.findings import Finding, Findings
 
 SHOWN_IDS = 5
 WITHOUT_IMAGES = {"images-unchecked", "image-absent"}  # with which no method can run
@@ -47,7 +46,7 @@ def _splits(dataset: Path) -> list[str]:
     """Return the splits of a sound dataset of either layout, ascending."""
     if (dataset / DATASET_FILE).is_file():
         return sorted(read_dataset(dataset).splits)
-    return [str(split) for split in SPLITS if (dataset / OFFICIAL_META.format(split=split)).is_file()]
+    return list(map(str, splits_in(dataset)))
 
 
 def _place(finding: Finding) -> str:
@@ -68,11 +67,3 @@ def _explanation(finding: Finding) -> Text:
 
 def _number(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-def catalogue_markdown() -> str:
-    """Return the table of all codes as Markdown; the page `docs/reference/findings.md` holds it."""
-    rows = [
-        f"| `{rule.code}` | {rule.severity} | {rule.meaning} | {rule.remedy} |" for rule in CATALOGUE.values()
-    ]
-    return "\n".join(["| code | severity | what is wrong | what to do |", "| --- | --- | --- | --- |", *rows])

@@ -23,10 +23,8 @@ from cocoad.dataset.manifest import (
     split_file,
     version_problem,
 )
+from cocoad.dataset.official import Entry, MetaFile, image_id, meta_file, splits_in
 from cocoad.verify.findings import Findings
-
-OFFICIAL_META = "meta_20_{split}.json"
-OFFICIAL_MASKS = "val2017_mask_ad_20_{split}"
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,11 @@ def read_view(directory: Path, findings: Findings) -> DatasetView:
     """
     if (directory / DATASET_FILE).is_file():
         return _read_built(directory, findings)
-    metas = [split for split in SPLITS if (directory / OFFICIAL_META.format(split=split)).is_file()]
-    if metas:
-        return DatasetView(
-            directory, None, [v for s in metas if (v := _read_official(directory, s, findings))]
-        )
+    if splits := [split for split in splits_in(directory) if split in SPLITS]:
+        views = (_read_official(directory, split, findings) for split in splits)
+        return DatasetView(directory, None, [view for view in views if view])
     raise InputError(
-        f"{directory} holds neither {DATASET_FILE} nor {OFFICIAL_META.format(split='K')}: "
+        f"{directory} holds neither {DATASET_FILE} nor meta_20_K.json: "
         "give the directory that `cocoad build` wrote, or a COCO root in the official layout"
     )
 
@@ -120,37 +116,26 @@ def _test_view(sample: TestSample) -> SampleView:
 
 
 def _read_official(directory: Path, split: int, findings: Findings) -> SplitView | None:
-    path = directory / OFFICIAL_META.format(split=split)
-    meta = _checked(path, "official", dict[str, Any], findings)
+    path = directory / meta_file(split)
+    meta = _checked(path, "official", MetaFile, findings)
     if meta is None:
         return None
-    train, test = (_official_views(meta[part]["coco"]) for part in ("train", "test"))
+    train, test = (_official_views(part.coco) for part in (meta.train, meta.test))
     return SplitView(split, path.name, None, train, test)
 
 
-def _official_views(entries: list[dict[str, Any]]) -> list[SampleView]:
+def _official_views(entries: list[Entry]) -> list[SampleView]:
     return [
-        SampleView(int(Path(e["img_path"]).stem), e["img_path"], e["anomaly"], e["mask_path"] or None)
-        for e in entries
+        SampleView(image_id(entry.img_path) or 0, entry.img_path, entry.anomaly, entry.mask_path or None)
+        for entry in entries
     ]
 
 
 @functools.cache
 def _validator(schema: str) -> jsonschema.Draft202012Validator:
-    """Return a schema's validator, references put in place: looking them up took most of the time."""
-    text = json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes())
-    return jsonschema.Draft202012Validator(_without_references(text, text.get("$defs", {})))
-
-
-def _without_references(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_without_references(each, definitions) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    whole = {key: value for key, value in schema.items() if key not in ("$ref", "$defs")}
-    if "$ref" in schema:
-        whole |= definitions[schema["$ref"].removeprefix("#/$defs/")]
-    return {key: _without_references(value, definitions) for key, value in whole.items()}
+    return jsonschema.Draft202012Validator(
+        json.loads(data_file(f"schemas/{schema}.schema.json").read_bytes())
+    )
 
 
 def _checked(path: Path, schema: str, kind: type[Any], findings: Findings) -> Any:

@@ -14,7 +14,7 @@ import pytest
 from cocoad.base.files import sha256_file
 from cocoad.build.builder import build_dataset
 from cocoad.coco.partition import categories
-from cocoad.export import export_ader
+from cocoad.export import export_official
 from cocoad.sample import draw_sample
 from cocoad.verify import Findings, verify
 
@@ -142,7 +142,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("verify")
     draw_sample(place / "coco", train=24, val=24, size=64)
     build_dataset(place / "coco", place / "coco-ad")
-    export_ader(place / "coco-ad", place / "coco")
+    export_official(place / "coco-ad", place / "coco")
     return place
 
 

@@ -8,12 +8,12 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor
 
 from benchmark.config import Recipe
+from benchmark.methods.anomalib_adapter.weights import replaced
 from benchmark.methods.base import CHECK_EVERY, Epochs
 from cocoad.base.console import hushed
 from cocoad.base.errors import CocoadError
@@ -126,7 +126,7 @@ def quiet() -> Iterator[None]:
     import tqdm
 
     no_bar = functools.partialmethod(tqdm.tqdm.__init__, disable=True)
-    silence = mock.patch.object(tqdm.tqdm, "__init__", no_bar)
+    silence = replaced(tqdm.tqdm, "__init__", no_bar)
     with hushed(*LOGGERS), warnings.catch_warnings(), silence:
         warnings.simplefilter("ignore")
         yield

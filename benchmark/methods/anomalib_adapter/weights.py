@@ -7,7 +7,6 @@ import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import timm
 import torch
@@ -25,6 +24,17 @@ from cocoad.base.errors import CocoadError, InputError, ResourceError, reason
 OWN = {"EfficientAd": "teacher", "Dsr": "discrete_latent_model"}  # a part with weights of anomalib's own
 IMAGES = {".png", ".jpg", ".jpeg"}
 DATA = {"Draem": "dtd_dir", "EfficientAd": "imagenet_dir"}  # the option for a folder of other images
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Let an attribute of another package's module or class be ``value`` while the block runs."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 @contextlib.contextmanager
@@ -64,12 +74,12 @@ def encoders(weights: str, backbone: str | None) -> Iterator[None]:
         return build_with
 
     with contextlib.ExitStack() as patches:
-        patches.enter_context(mock.patch.object(timm, "create_model", create_with))
+        patches.enter_context(replaced(timm, "create_model", create_with))
         for owner, name in ((csflow, "efficientnet_b5"), (vision, backbone or "")):
             if callable(builder := getattr(owner, name, None)):
-                patches.enter_context(mock.patch.object(owner, name, with_weights(name, builder)))
+                patches.enter_context(replaced(owner, name, with_weights(name, builder)))
         download = _textures(fetch, wanted=weights == "imagenet")
-        patches.enter_context(mock.patch.object(draem, "download_and_extract", download))
+        patches.enter_context(replaced(draem, "download_and_extract", download))
         yield
 
 

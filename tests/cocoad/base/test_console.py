@@ -104,7 +104,7 @@ def test_what_verify_names_next_has_a_split_that_is_there_and_the_root_that_was_
     run = ["bench", "run", "--method", "invad", "--split", "2", "--dataset", "a b"]
     assert next_of(cocoad(place, "verify", "a b")) == run
     assert next_of(cocoad(place, "verify", "a b", "--coco-root", "coco")) == [*run, "--coco-root", "coco"]
-    cocoad(place, "export", "a b", "--layout", "ader", "--out", "coco")
+    cocoad(place, "export", "a b", "--layout", "official", "--out", "coco")
     assert next_of(cocoad(place, "verify", "coco")) == [*run[:-1], "coco"]
 
 

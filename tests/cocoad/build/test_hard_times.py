@@ -63,7 +63,7 @@ def test_a_sample_that_does_not_fit_on_the_disk_leaves_nothing(tiny_disk: list[s
     assert_no_traceback(done, 3, "No space left on device")
 
 
-@pytest.mark.parametrize("layout", ["ader", "folder"])
+@pytest.mark.parametrize("layout", ["official", "folder"])
 def test_an_export_that_does_not_fit_on_the_disk_says_so(
     coco: Path, tmp_path: Path, tiny_disk: list[str], layout: str
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_read_only_folder_costs_one_line_and_exit_code_2(coco: Path, tmp_path:
         ("sample", "locked/coco"),
         ("stats", "ad", "--figure", "locked/figure.png"),
         ("show", "ad", "--out", "locked/sheet.png"),
-        ("export", "ad", "--layout", "ader", "--out", "locked"),
+        ("export", "ad", "--layout", "official", "--out", "locked"),
     ):
         if command[0] == "stats":
             run(COCOAD, "build", "--coco-root", coco, "--out", "ad", cwd=tmp_path, check=True)

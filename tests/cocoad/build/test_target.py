@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from cocoad.base.errors import InputError
 from cocoad.build.builder import build_dataset
+from cocoad.build.target import check_target
 from cocoad.dataset.manifest import read_dataset
 
 FilesOf = Callable[[Path], dict[str, bytes]]
@@ -76,6 +78,26 @@ def test_overwriting_deletes_no_file_that_is_not_the_datasets(
     with pytest.raises(InputError, match=f"{name} is not the dataset's: move it elsewhere"):
         build_dataset(tiny_coco.root, tmp_path / "out", overwrite=True)
     assert mine.exists()
+
+
+@pytest.mark.parametrize("out", ["coco", "coco/train2017", "."])
+def test_a_target_that_holds_what_the_build_reads_is_refused(
+    tiny_coco: Any, tmp_path: Path, files_of: FilesOf, out: str
+) -> None:
+    """Empty or not, ``--overwrite`` or not: what a build replaces is deleted."""
+    before = files_of(tmp_path)
+    sources = [tiny_coco.root, tiny_coco.path("train"), tiny_coco.root / "train2017"]
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="which the build reads: give another --out"):
+            check_target((tmp_path / out).resolve(), sources, [0, 1, 2, 3], overwrite)
+    assert files_of(tmp_path) == before
+
+
+def test_an_annotation_file_within_the_target_is_refused(tiny_coco: Any, tmp_path: Path) -> None:
+    build_dataset(tiny_coco.root, tmp_path / "out")
+    inside = shutil.copy(tiny_coco.path("val"), tmp_path / "out" / "val.json")
+    with pytest.raises(InputError, match=r"out holds .*val\.json, which the build reads"):
+        build_dataset(tiny_coco.root, tmp_path / "out", val_annotations=Path(inside), overwrite=True)
 
 
 def test_overwriting_does_not_follow_or_delete_links(tiny_coco: Any, tmp_path: Path) -> None:

@@ -162,6 +162,26 @@ def test_what_the_official_generator_takes_is_taken_and_counted() -> None:
     assert rasterize([nothing], HEIGHT, WIDTH, "coco").sum() == 0
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "point", "outside"),
+    [
+        (10, 20, (19, 9), False),
+        (10, 20, (20, 10), False),
+        (10, 20, (19, 15), True),
+        (20, 10, (9, 19), False),
+        (20, 10, (15, 19), True),
+        (10, 20, (-1, 5), True),
+        (10, 20, (5, -1), True),
+    ],
+)
+def test_an_outline_reaches_outside_by_its_own_side_of_an_image_that_is_not_square(
+    height: int, width: int, point: tuple[int, int], outside: bool
+) -> None:
+    oddities: Counter[str] = Counter()
+    parse_segmentation([[0, 0, *point, 1, 1]], height, width, oddities)
+    assert bool(oddities[OUTSIDE]) == outside
+
+
 def test_a_ring_of_two_points_is_no_box_to_the_coco_rasteriser() -> None:
     assert rasterize([[[3, 3, 20, 20]]], HEIGHT, WIDTH, "coco").sum() < 20
 

@@ -17,7 +17,7 @@ from cocoad.build.builder import build_dataset
 from cocoad.cli import cocoad
 from cocoad.dataset.manifest import read_split
 from cocoad.dataset.masks import mask_digest, read_mask_png, write_mask_png
-from cocoad.export import LAYOUTS, export_ader, export_folder
+from cocoad.export import LAYOUTS, export_folder, export_official
 
 
 def export(dataset: Any, layout: str, out: Path) -> str:
@@ -32,7 +32,7 @@ def export(dataset: Any, layout: str, out: Path) -> str:
 
 def test_the_official_layout_has_the_same_samples_labels_and_masks(built: Any, tmp_path: Path) -> None:
     out = tmp_path / "official"
-    assert export(built, "ader", out).split() == [str(out / f"meta_20_{k}.json") for k in range(4)]
+    assert export(built, "official", out).split() == [str(out / f"meta_20_{k}.json") for k in range(4)]
     for k in range(4):
         split = read_split(built.directory, k)
         meta = json.loads((out / f"meta_20_{k}.json").read_bytes())
@@ -109,7 +109,7 @@ def test_the_official_layout_needs_no_images(
 ) -> None:
     monkeypatch.delenv("COCO_ROOT", raising=False)
     (built.directory / "coco-root.txt").unlink()
-    export(built, "ader", tmp_path / "official")
+    export(built, "official", tmp_path / "official")
     with pytest.raises(InputError, match="where is COCO"):
         export(built, "folder", tmp_path / "mvtec")
 
@@ -123,7 +123,7 @@ def test_the_official_layout_refuses_images_that_are_not_named_by_their_ids(
     rename(tiny_coco, 1, name)
     build_dataset(tiny_coco.root, tmp_path / "ad")
     with pytest.raises(InputError, match=rf"val2017/{name} is not named by its id 102.*--layout folder"):
-        export_ader(tmp_path / "ad", tmp_path / "out")
+        export_official(tmp_path / "ad", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

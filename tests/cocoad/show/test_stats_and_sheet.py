@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from cocoad.build.builder import build_dataset
 from cocoad.cli import cocoad
 from cocoad.dataset.manifest import HINT_FILE, read_split
 from cocoad.sample import draw_sample
-from cocoad.show.stats import dataset_stats
+from cocoad.show.contact_sheet import write_contact_sheet
+from cocoad.show.stats import dataset_stats, write_figure
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +149,32 @@ def test_a_sheet_shows_every_anomalous_image_with_an_outline(built: Path, tmp_pa
     pixels = np.asarray(Image.open(out))
     assert pixels.shape[:2] == (-(-anomalous // 4) * (256 + 34 + 8) + 8, 4 * (256 + 8) + 8)
     assert (pixels == (255, 200, 0)).all(axis=2).sum() > 50 * anomalous
+
+
+def test_the_outline_lies_around_the_mask_and_a_dark_halo_around_the_outline(
+    tiny_coco: Any, tmp_path: Path
+) -> None:
+    """Of an image that is not scaled: white, with a mask of 40 × 20 pixels at (100, 60)."""
+    tiny_coco.val["images"][0].update(width=256, height=256)
+    tiny_coco.val["annotations"] = []
+    tiny_coco.annotate(101, 1, [[100, 60, 139, 60, 139, 79, 100, 79]])
+    Image.new("RGB", (256, 256), "white").save(tiny_coco.root / "val2017" / "000000000101.jpg", quality=100)
+    build_dataset(tiny_coco.save(), tmp_path / "ad", splits=[0])
+    write_contact_sheet(tmp_path / "ad", 0, tmp_path / "sheet.png")
+    tile = np.asarray(Image.open(tmp_path / "sheet.png"))[8 : 8 + 256, 8 : 8 + 256]
+    expected = np.full((256, 256, 3), 255, np.uint8)
+    expected[58:82, 98:142] = (0, 0, 0)
+    expected[59:81, 99:141] = (255, 200, 0)
+    expected[60:80, 100:140] = 255
+    assert np.array_equal(tile, expected)
+
+
+def test_a_figure_without_matplotlib_says_what_to_install(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(InputError, match=r"pip install 'cocoad\[figures\]'"):
+        write_figure(dataset_stats(built), tmp_path / "figure.png")
 
 
 def test_a_sheet_of_one_category_shows_its_images_only(built: Path, tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
-"""The official layout, which ADer and the code derived from it read: `meta_20_K.json` and 8-bit masks."""
+"""Writing the official layout (`cocoad.dataset.official`)."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from cocoad.base.images import without_size_warnings
 from cocoad.base.staging import staged_directory
 from cocoad.dataset.manifest import SplitManifest, TestSample, TrainSample, read_dataset, read_split
 from cocoad.dataset.masks import read_sample_mask, write_mask_png_gray
-
-_OFFICIAL_IMAGE = re.compile(r"(?:.*/)?([0-9]{1,12})\.[A-Za-z]+")  # as in splits/schemas/official.schema.json
+from cocoad.dataset.official import CLASS, image_id, mask_folder, mask_name, meta_file
 
 
 @without_size_warnings()
-def export_ader(dataset: Path, out: Path) -> list[Path]:
+def export_official(dataset: Path, out: Path) -> list[Path]:
     """Write every split of a built dataset in the official layout and return the `meta_20_K.json` files.
 
     Paths in the files are relative to the COCO root, so that ``out`` is to be that root, or its files moved there.
@@ -30,7 +28,7 @@ def export_ader(dataset: Path, out: Path) -> list[Path]:
             an image is not named by its id, by which this layout's readers know it.
     """
     numbers = [int(key) for key in read_dataset(dataset).splits]
-    places = {k: (out / f"meta_20_{k}.json", out / f"val2017_mask_ad_20_{k}") for k in numbers}
+    places = {k: (out / meta_file(k), out / mask_folder(k)) for k in numbers}
     for path in (path for pair in places.values() for path in pair):
         if path.exists():
             raise InputError(f"{path} is there already: give another --out, or delete it")
@@ -42,7 +40,7 @@ def export_ader(dataset: Path, out: Path) -> list[Path]:
             staging = stack.enter_context(staged_directory(folder))
             for sample in splits[number].test:
                 if sample.label:
-                    write_mask_png_gray(staging / _mask_name(sample), read_sample_mask(dataset, sample))
+                    write_mask_png_gray(staging / mask_name(sample.id), read_sample_mask(dataset, sample))
     for number, (meta, folder) in places.items():
         write_atomic(meta, json_bytes(_meta(splits[number], folder.name)))
     return [meta for meta, _ in places.values()]
@@ -50,22 +48,17 @@ def export_ader(dataset: Path, out: Path) -> list[Path]:
 
 def _check_names(samples: Iterable[TrainSample | TestSample]) -> None:
     for sample in samples:
-        name = _OFFICIAL_IMAGE.fullmatch(sample.image)
-        if name is None or int(name[1]) != sample.id:
+        if image_id(sample.image) != sample.id:
             raise InputError(
                 f"{sample.image} is not named by its id {sample.id}, as the official layout has it: "
                 "give --layout folder"
             )
 
 
-def _mask_name(sample: TestSample) -> str:
-    return f"{sample.id:012d}.png"
-
-
 def _meta(split: SplitManifest, masks: str) -> dict[str, Any]:
     return {
-        "train": {"coco": [_entry(sample, "") for sample in split.train]},
-        "test": {"coco": [_entry(s, f"{masks}/{_mask_name(s)}" if s.label else "") for s in split.test]},
+        "train": {CLASS: [_entry(sample, "") for sample in split.train]},
+        "test": {CLASS: [_entry(s, f"{masks}/{mask_name(s.id)}" if s.label else "") for s in split.test]},
     }
 
 
@@ -73,7 +66,7 @@ def _entry(sample: TrainSample | TestSample, mask: str) -> dict[str, Any]:
     return {
         "img_path": sample.image,
         "mask_path": mask,
-        "cls_name": "coco",
+        "cls_name": CLASS,
         "specie_name": "",
         "anomaly": sample.label if isinstance(sample, TestSample) else 0,
     }
