@@ -173,7 +173,7 @@ def test_a_figure_without_matplotlib_says_what_to_install(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(InputError, match=r"pip install 'cocoad\[figures\]'"):
+    with pytest.raises(InputError, match=r"pip install '.\[figures\]'"):
         write_figure(dataset_stats(built), tmp_path / "figure.png")
 
 
