@@ -1,0 +1,1 @@
+"""From a score to a decision: thresholds, what they miss and raise, p-values, and regions of a map."""
