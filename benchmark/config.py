@@ -5,7 +5,7 @@ The resolved configuration is written to the run directory as ``config.yaml``; `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
-from cocoad.base.errors import InputError
-from cocoad.coco.partition import SPLITS
+from cocoad.base.errors import InputError, unusable
 
 Preset = Literal["paper", "fast"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -29,8 +28,10 @@ BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
-# What PyYAML raises at a text that is none: a date that there is not, or lists too deep, among others.
-NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+# What PyYAML raises at a text that is none: at a date that there is not, `!!bool maybe`, or lists too deep.
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+MOST_VALUES = 100_000  # in a YAML file, those that it repeats by name included
+RECIPE_OPTIONS = ("epochs", "batch_size", "learning_rate")  # fields of the recipe that have an option
 
 
 @dataclass(frozen=True)
@@ -130,24 +131,80 @@ def read_yaml(file: Path) -> Any:
         InputError: it cannot be read or is no YAML.
     """
     try:
-        return yaml.safe_load(file.read_bytes())
+        return plain_yaml(file.read_bytes())
     except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
+        raise unusable(file, error) from None
     except NOT_YAML as error:
         raise InputError(f"{file}: not YAML: {' '.join(str(error).split())[:300]}") from None
 
 
-def splits_of(text: str) -> tuple[int, ...]:
-    """Return the splits that a person wrote as ``0``, ``0,2`` or ``all``, each once.
+def plain_yaml(text: bytes | str) -> Any:
+    """Return what a YAML text says, if that can be said in JSON as well.
 
     Raises:
-        InputError: there is no such split.
+        One of ``NOT_YAML``: it is no YAML, or says something else than texts, numbers, lists and mappings.
     """
-    known = {str(split): split for split in SPLITS}
-    names = list(known) if text == "all" else [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in known]:
-        raise InputError(f"no split {unknown[0]!r}: there are {', '.join(known)} and all")
-    return tuple(dict.fromkeys(known[name] for name in names))
+    value = yaml.safe_load(text)
+    left = MOST_VALUES
+    waiting = [value]
+    while waiting:
+        one, left = waiting.pop(), left - 1
+        if left < 0:
+            raise ValueError(f"more than {MOST_VALUES:,} values")
+        if isinstance(one, str):
+            one.encode()  # else half a character, written by its number
+        elif isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        elif not isinstance(one, bool | int | float | None):
+            raise ValueError(f"not a plain value: a {type(one).__name__}")
+    return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values for some fields of a configuration: its own, those of its recipe, and options of its method."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def over(self, other: Settings) -> Settings:
+        """Return both together; where both have a value, this one's."""
+        return Settings(
+            {**other.fields, **self.fields},
+            {**other.recipe, **self.recipe},
+            {**other.options, **self.options},
+        )
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, Any]) -> Settings:
+        """Return options as a command has them, by name; those that are None were not given."""
+        given = {name: value for name, value in options.items() if value is not None}
+        recipe = {name: given.pop(name) for name in RECIPE_OPTIONS if name in given}
+        return cls(given, recipe)
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str]) -> Settings:
+        """Return ``recipe.NAME=VALUE``, ``options.NAME=VALUE`` (of the method) and ``NAME=VALUE``, in YAML.
+
+        Raises:
+            InputError: a text is not so written.
+        """
+        owners: dict[str, dict[str, Any]] = {"": {}, "recipe": {}, "options": {}}
+        for setting in texts:
+            path, equals, text = setting.partition("=")
+            owner, _, name = path.rpartition(".")
+            if not (equals and name) or owner not in owners:
+                raise InputError(
+                    f"--set {setting}: write recipe.NAME=VALUE, options.NAME=VALUE or NAME=VALUE"
+                )
+            try:
+                owners[owner][name] = plain_yaml(text)
+            except NOT_YAML:
+                owners[owner][name] = text
+        return cls(owners[""], owners["recipe"], owners["options"])
 
 
 def with_effect(values: Mapping[str, Any]) -> dict[str, Any]:

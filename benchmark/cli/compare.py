@@ -6,6 +6,14 @@ from pathlib import Path
 
 import click
 
+from cocoad.base.commands import JSON
+
+EXAMPLES = (
+    "bench compare runs/rd_coco-ad_split-0_seed-42 runs/invad_coco-ad_split-0_seed-42",
+    "bench compare runs/a runs/b --samples 10000 --json",
+)
+PAGE = "docs/how-to/compare.md"
+
 
 @click.command("compare")
 @click.argument("first", metavar="A", type=click.Path(path_type=Path))
@@ -13,7 +21,7 @@ import click
 @click.option("--samples", type=click.IntRange(100, 100_000), default=2000, show_default=True,
               help="Resamples of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resampling.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in fractions.")
+@JSON
 def command(first: Path, second: Path, samples: int, seed: int, as_json: bool) -> None:
     """Say whether run B is better than run A: by metric, held-out category and object size.
 

@@ -7,13 +7,23 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli.options import NO_RUN, RUN
+from cocoad.base.commands import FILE, renamed
+
+EXAMPLES = (
+    "bench export runs/invad-lite_tiles_seed-42                  # RUN/model.onnx",
+    "bench export runs/invad-lite_tiles_seed-42 --out model.onnx",
+)
+PAGE = "docs/how-to/onnx.md"
+
 
 @click.command("export")
-@click.option("--run", "directory", required=True, type=click.Path(path_type=Path), help="A trained run.")
-@click.option("--format", "_format", type=click.Choice(["onnx"]), default="onnx", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: RUN/model.onnx]")
-def command(directory: Path, _format: str, out: Path | None) -> None:
-    """Export a trained run to ONNX (opset 18) and check onnxruntime's maps against PyTorch's.
+@RUN
+@click.option("--out", type=FILE, help="File to write.  [default: RUN/model.onnx]")
+@NO_RUN
+@renamed("--format", "what is written is ONNX")
+def command(directory: Path, out: Path | None) -> None:
+    """Export the trained run in RUN to ONNX (opset 18) and check onnxruntime's maps against PyTorch's.
 
     Input: images, float32 (batch, 3, S, S), RGB in [0, 1]. Outputs: maps (batch, S, S) and scores (batch,).
     """

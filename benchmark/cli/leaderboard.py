@@ -9,26 +9,34 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmark.cli.options import PUBLISHED, RUNS
+from cocoad.base.commands import FILE
 from cocoad.base.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from benchmark.leaderboard.board import Format
 
+EXAMPLES = (
+    "bench leaderboard runs --published",
+    "bench leaderboard runs --metrics all --sort pixel_ap --where split=0",
+    "bench leaderboard runs --format latex --out table.tex",
+    "bench leaderboard runs --format csv | head -1",
+)
+PAGE = "docs/how-to/leaderboard.md"
+
 
 @click.command("leaderboard")
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@RUNS
 @click.option("--format", "form", type=click.Choice(["table", "csv", "md", "latex"]), default="table",
               show_default=True)  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of to stdout."
-)
+@click.option("--out", type=FILE, help="Write here instead of to stdout.")
 @click.option(
     "--protocol", type=click.Choice(["ader", "exact"]), help="Default: ader in tables, both in CSV."
 )
 @click.option("--metrics", help="Columns, comma-separated; also: metrics, costs, all.")
 @click.option("--sort", help="Column to rank by, best first, or 'method'.  [default: mad]")
 @click.option("--where", "conditions", multiple=True, metavar="COLUMN=VALUE", help="Keep such rows only.")
-@click.option("--published", is_flag=True, help="Add the published COCO-AD rows, marked as such.")
+@PUBLISHED
 def command(
     runs: tuple[Path, ...],
     form: Format,

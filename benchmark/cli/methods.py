@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import click
 
+from cocoad.base.commands import JSON
+
+EXAMPLES = ("bench methods", "bench methods --json")
+PAGE = "docs/reference/methods.md"
+
 
 @click.command(name="methods")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@JSON
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print them as a Markdown table.")
 def command(as_json: bool, as_markdown: bool) -> None:
     """List the methods that there are, with how they train and where they come from."""

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from cocoad.base.commands import DIRECTORY, OVERWRITE, Command, renamed, split_option
+from cocoad.coco.partition import SPLITS
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
+RUN = click.argument("directory", metavar="RUN", type=click.Path(path_type=Path))
+RUNS = click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+LAYOUT = click.option("--layout", help="The dataset's layout.  [default: recognised]")
+COCO_ROOT = click.option(
+    "--coco-root", type=DIRECTORY, help="Where COCO's images are.  [default: as at the build]"
+)
+DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
+IMAGE_SIZE = click.option(
+    "--image-size", type=click.IntRange(min=32, max=4096), help="Pixels, square.  [default: 256]"
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(min=0), help="Loader processes.  [default: by the cores]"
+)
+CACHE = click.option(
+    "--cache", type=DIRECTORY, help="Folder of pixel caches.  [default: $COCOAD_CACHE or the user's]"
+)
+PRESET = click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe.  [default: paper]")
+BACKBONE = click.option("--backbone", help="A timm model.  [default: the method's own]")
+SET = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="recipe.NAME, options.NAME of the method, or any field of the configuration.",
+)  # fmt: skip
+COMPILE = click.option("--compile", is_flag=True, default=None, help="Compile the training step.")
+OUT = click.option(
+    "--out", type=DIRECTORY, default="runs", show_default=True, help="The folder of run directories."
+)
+PUBLISHED = click.option("--published", is_flag=True, help="Add the published COCO-AD rows, marked as such.")
+NO_FORCE = renamed("--force", "give --overwrite")
+NO_RUN = renamed("--run", "the run's directory comes first, without it")
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
@@ -19,35 +46,40 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 DATA = (
-    click.option("--layout", help="The dataset's layout.  [default: recognised]"),
+    LAYOUT,
     click.option("--classes", callback=_names, help="Some of the dataset's classes, as a,b.  [default: all]"),
-    click.option("--coco-root", type=FOLDER, help="Where COCO's images are.  [default: as at the build]"),
+    COCO_ROOT,
 )
 RECIPE = (
-    click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe.  [default: paper]"),
+    PRESET,
     click.option("--epochs", type=click.IntRange(min=0), help="Override the recipe's; 0: score the untrained network."),
     click.option("--batch-size", type=click.IntRange(min=1), help="Override the recipe's; over all processes."),
     click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Override the recipe's."),
-    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="recipe.NAME, options.NAME of "
-                 "the method, or any field of the configuration."),
-    click.option("--image-size", type=click.IntRange(min=32, max=4096), help="Pixels, square.  [default: 256]"),
-    click.option("--backbone", help="A timm model.  [default: the method's own]"),
+    SET,
+    IMAGE_SIZE,
+    BACKBONE,
     click.option("--weights", help="imagenet, offline, random or a file.  [default: imagenet]"),
 )  # fmt: skip
 ENGINE = (
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]"),
-    click.option("--compile", is_flag=True, default=None, help="Compile the training step."),
-    click.option("--workers", type=click.IntRange(min=0), help="Loader processes.  [default: by the cores]"),
-    click.option("--cache", type=FOLDER, help="Folder of pixel caches.  [default: $COCOAD_CACHE or the user's]"),
+    DEVICE,
+    COMPILE,
+    WORKERS,
+    CACHE,
     click.option("--no-cache", "use_cache", flag_value=False, type=bool, default=None,
                  help="Decode images each time."),
     click.option("--save-maps", is_flag=True, default=None, help="Keep each anomaly map."),
     click.option("--tensorboard", is_flag=True, default=None, help="Write curves for TensorBoard."),
     click.option("--checkpoint-every", "checkpoint_every_s", type=click.FloatRange(min=0), metavar="SECONDS",
                  help="[default: 300]"),
-    click.option("--out", type=FOLDER, default="runs", show_default=True, help="The folder of run directories."),
-    click.option("--force", is_flag=True, help="Run again what is finished."),
+    OUT,
+    OVERWRITE,
+    NO_FORCE,
 )  # fmt: skip
+
+
+def splits(default: str) -> Callable[[Command], Command]:
+    """Make the option ``--split``, of COCO-AD's four; ``default`` is what the help says of it left out."""
+    return split_option(SPLITS, default)
 
 
 def data_options(command: Command) -> Command:

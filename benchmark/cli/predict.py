@@ -7,15 +7,28 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli.options import DEVICE, NO_RUN, RUN
+from cocoad.base.commands import DIRECTORY, QUIET
+
+EXAMPLES = (
+    "bench predict runs/invad-lite_tiles_seed-42 photo.jpg --out predictions",
+    "bench predict runs/invad-lite_tiles_seed-42 photos 'more/**/*.png' --out predictions --device cpu",
+)
+PAGE = "docs/how-to/predict.md"
+
 
 @click.command("predict")
+@RUN
 @click.argument("images", nargs=-1, required=True)
-@click.option("--run", "directory", required=True, type=click.Path(path_type=Path), help="A trained run.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--out", required=True, type=DIRECTORY, help="Folder to write into.")
 @click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def command(images: tuple[str, ...], directory: Path, out: Path, batch_size: int, device: str) -> None:
-    """Apply a trained run to IMAGES: files, folders or quoted globs.
+@DEVICE
+@QUIET
+@NO_RUN
+def command(
+    directory: Path, images: tuple[str, ...], out: Path, batch_size: int, device: str | None, quiet: bool
+) -> None:
+    """Apply the trained run in RUN to IMAGES: files, folders or quoted globs.
 
     For each image OUT gets a heatmap over it (.png) and the raw anomaly map (.npy); predictions.json lists
     the scores. Prints score and image, most anomalous first. Exit code 1: some images could not be read.
@@ -27,8 +40,8 @@ def command(images: tuple[str, ...], directory: Path, out: Path, batch_size: int
 
     started = time.monotonic()
     files = find_images(images, out)
-    model = load_run(directory, device)
-    with progress() as bar:
+    model = load_run(directory, device or "auto")
+    with progress(quiet) as bar:
         task = bar.add_task("predicting", total=len(files))
         outcomes, unreadable = predict_files(
             model, files, out, batch_size, lambda count: bar.advance(task, count)

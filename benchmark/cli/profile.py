@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmark.cli.options import BACKBONE, CACHE, COMPILE, DEVICE, IMAGE_SIZE, PRESET, SET
+
+EXAMPLES = (
+    "bench profile --method invad",
+    "bench profile --method rd --batch-size 8 --batch-size 32 --precision bf16-mixed --breakdown",
+)
+PAGE = "docs/how-to/train.md"
+
 
 @click.command(name="profile")
 @click.option("--method", required=True, help="One of those that `bench methods` lists.")
-@click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe.  [default: paper]")
+@PRESET
 @click.option("--batch-size", "batch_sizes", type=click.IntRange(min=1), multiple=True, help="May be repeated.  "
               "[default: the recipe's]")  # fmt: skip
 @click.option("--precision", "precisions", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), multiple=True,
@@ -18,20 +25,17 @@ import click
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=5.0, show_default=True, help="For each figure."
 )
-@click.option("--image-size", type=click.IntRange(min=32, max=4096), help="Pixels, square.  [default: 256]")
-@click.option("--backbone", help="A timm model.  [default: the method's own]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
-@click.option("--compile", "compile_", is_flag=True, default=None, help="Compile the training step.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As of `bench run`.")
+@IMAGE_SIZE
+@BACKBONE
+@DEVICE
+@COMPILE
+@SET
 @click.option("--breakdown", is_flag=True, help="Say where a training step's time goes, too.")
-@click.option(
-    "--cache", type=click.Path(path_type=Path, file_okay=False), help="Where figures are remembered."
-)
+@CACHE
 def command(
     batch_sizes: tuple[int, ...],
     precisions: tuple[Any, ...],
     seconds: float,
-    compile_: bool | None,
     settings: tuple[str, ...],
     breakdown: bool,
     **options: Any,
@@ -46,7 +50,7 @@ def command(
     from benchmark.training.runner import settled
     from cocoad.base.console import show
 
-    (config,) = configs({**options, "compile": compile_}, settings=settings)
+    (config,) = configs(options, settings=settings)
     config = settled(config)
     recipes = [
         replace(config.recipe, precision=precision, batch_size=size)

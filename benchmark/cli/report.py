@@ -6,16 +6,24 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli.options import PUBLISHED
+from cocoad.base.commands import DIRECTORY, QUIET
 from cocoad.base.errors import EXIT_FINDINGS
+
+EXAMPLES = (
+    "bench report runs --out report                    # then open report/index.html",
+    "bench report runs --out report --published --no-images",
+)
+PAGE = "docs/how-to/report.md"
 
 
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False),
+@click.option("--out", required=True, type=DIRECTORY,
               help="Folder to write index.html to.")  # fmt: skip
-@click.option("--published", is_flag=True, help="Add the published COCO-AD rows to the leaderboard.")
+@PUBLISHED
 @click.option("--no-images", is_flag=True, help="Leave the photographs out, as before handing the page on.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@QUIET
 def command(runs: tuple[Path, ...], out: Path, published: bool, no_images: bool, quiet: bool) -> None:
     """Write one page, OUT/index.html, about the finished runs in or below RUNS.
 

@@ -7,13 +7,23 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import FILE, FOLDER, data_options, engine_options, recipe_options
+from benchmark.cli.options import data_options, engine_options, recipe_options, splits
+from cocoad.base.commands import DIRECTORY, FILE, QUIET
+
+EXAMPLES = (
+    "bench run --method invad                          # split 0 of coco-ad/, by the published recipe",
+    "bench run --method invad --split all --preset fast",
+    "bench run --method padim --dataset tiles --image-size 128 --weights offline --backbone tf_efficientnet_lite0",
+    "bench run --method rd --set recipe.betas=[0.5,0.999] --seed 1",
+    "bench run --config runs/rd_coco-ad_split-0_seed-42/config.yaml --seed 2",
+)
+PAGE = "docs/how-to/train.md"
 
 
 @click.command(name="run")
 @click.option("--method", help="One of those that `bench methods` lists.")
-@click.option("--dataset", type=FOLDER, help="A dataset of any layout.  [default: coco-ad]")
-@click.option("--split", "splits", help="0 … 3, several as 0,2, or all.  [default: 0]")
+@click.option("--dataset", type=DIRECTORY, help="A dataset of any layout.  [default: coco-ad]")
+@splits("0")
 @data_options
 @click.option("--config", "file", type=FILE, help="Run what a run's config.yaml says; options override it.")
 @recipe_options
@@ -22,13 +32,15 @@ from benchmark.cli.options import FILE, FOLDER, data_options, engine_options, re
 @click.option("--seed", type=int, help="[default: 42]")
 @engine_options
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of an interrupted run.")
+@QUIET
 def command(
-    splits: str | None,
+    splits: tuple[int, ...],
     file: Path | None,
     settings: tuple[str, ...],
     out: Path,
     resume: bool,
-    force: bool,
+    overwrite: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Train and score a method; write one run directory per split. Finished runs are skipped."""
@@ -36,6 +48,6 @@ def command(
     from cocoad.base.console import progress
 
     planned = configs(options, splits=splits, settings=settings, file=file)
-    with progress() as bars:
-        for line in run_all(planned, out, force=force, resume=resume, progress=bars):
+    with progress(quiet) as bars:
+        for line in run_all(planned, out, overwrite=overwrite, resume=resume, progress=bars):
             click.echo(line)

@@ -6,25 +6,34 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import FILE, FOLDER, data_options
+from benchmark.cli.options import NO_FORCE, OUT, data_options, splits
+from cocoad.base.commands import DIRECTORY, FILE, OVERWRITE, one_split
+
+EXAMPLES = (
+    "bench score --maps my-maps --dataset tiles --name ours",
+    "bench score --maps my-maps/split-2 --dataset coco-ad --split 2 --name ours",
+    "bench score --scores scores.csv --dataset tiles --name ours",
+)
+PAGE = "docs/how-to/score-maps.md"
 
 
 @click.command("score")
-@click.option("--maps", "folder", type=FOLDER, help="Folder of maps.")
+@click.option("--maps", "folder", type=DIRECTORY, help="Folder of maps.")
 @click.option("--scores", type=FILE, help="CSV of image scores: id, score.  [default: each map's maximum]")
-@click.option("--dataset", type=FOLDER, default=Path("coco-ad"), show_default=True)
-@click.option("--split", type=int, help="Of COCO-AD: 0 to 3.")
+@click.option("--dataset", type=DIRECTORY, default=Path("coco-ad"), show_default=True)
+@splits("0")
 @data_options
 @click.option("--name", help="Of the method.  [default: the folder's or file's name]")
-@click.option("--out", type=FOLDER, default=Path("runs"), show_default=True)
+@OUT
 @click.option("--image-size", type=click.IntRange(16, 4096), default=256, show_default=True,
               help="Evaluation resolution in pixels.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace a finished run of that name.")
+@OVERWRITE
+@NO_FORCE
 def command(
     folder: Path | None,
     scores: Path | None,
     dataset: Path,
-    split: int | None,
+    splits: tuple[int, ...],
     layout: str | None,
     classes: list[str] | None,
     coco_root: Path | None,
@@ -41,7 +50,9 @@ def command(
     """
     from benchmark.datasets import load_dataset
     from benchmark.scoring.score import UnusableMapsError, score_maps
+    from cocoad.base.console import next_line
 
+    split = one_split(splits)
     data = load_dataset(dataset, split=split, layout=layout, classes=classes or (), coco_root=coco_root)
     others = []
     if classes:
@@ -56,4 +67,4 @@ def command(
             click.echo(str(problem), err=True)
         raise
     click.echo(f"scored {len(data.test)} {'maps' if folder else 'image scores'} into {directory}")
-    click.echo(f"next: bench show --run {directory}; bench leaderboard {out} --published", err=True)
+    click.echo(next_line("bench", "show", directory), err=True)

@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import FILE, FOLDER, data_options, engine_options, recipe_options
+from benchmark.cli.options import data_options, engine_options, recipe_options, splits
+from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET, renamed
+
+EXAMPLES = (
+    "bench sweep --methods invad,rd,padim --split all --seeds 0,1,2 --dry-run",
+    "bench sweep --methods invad --split all --devices all   # one run per GPU of this machine",
+    "bench sweep --plan plan.yaml --epochs 10",
+    "bench sweep --plan plan.yaml --submit slurm --partition gpu --hours 8 --slurm account=lab",
+)
+PAGE = "docs/how-to/sweep.md"
 
 
 @click.command(name="sweep")
@@ -15,15 +24,17 @@ from benchmark.cli.options import FILE, FOLDER, data_options, engine_options, re
 @click.option("--plan", "file", type=FILE, help="Instead: a YAML file of methods with options, datasets, "
               "splits and seeds. Options override it.")  # fmt: skip
 @click.option(
-    "--dataset", "datasets", type=FOLDER, multiple=True, help="May be repeated.  [default: coco-ad]"
+    "--dataset", "datasets", type=DIRECTORY, multiple=True, help="May be repeated.  [default: coco-ad]"
 )
-@click.option("--splits", help="0 … 3, several as 0,2, or all.  [default: 0; none where there are none]")
+@splits("0; none where there are none")
+@renamed("--splits", "give --split, as 0,2 or all")
 @click.option("--seeds", help="Several as 0,1,2.  [default: 42]")
 @data_options
 @recipe_options
 @engine_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it would take; do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Show the plan as JSON; do nothing.")
+@JSON
+@QUIET
 @click.option("--submit", type=click.Choice(["slurm", "local"]), help="Queue the runs with SLURM, or rehearse "
               "that here (extra slurm).")  # fmt: skip
 @click.option("--partition", help="Of SLURM.")
@@ -39,13 +50,14 @@ def command(
     methods: str | None,
     file: Path | None,
     datasets: tuple[Path, ...],
-    splits: str | None,
+    splits: tuple[int, ...],
     seeds: str | None,
     settings: tuple[str, ...],
     out: Path,
-    force: bool,
+    overwrite: bool,
     dry_run: bool,
     as_json: bool,
+    quiet: bool,
     submit: str | None,
     partition: str | None,
     gpus_per_run: int,
@@ -75,8 +87,8 @@ def command(
         settings=settings,
     )
     needs = Needs(partition, gpus_per_run, cpus_per_run, hours, sbatch_options(sbatch))
-    runs = plan(asked, out, force=force, elsewhere=submit == "slurm")
+    runs = plan(asked, out, overwrite=overwrite, elsewhere=submit == "slurm")
     show_plan(runs, as_json)
     if not (dry_run or as_json):
-        code = start(runs, out, force=force, submit=submit, needs=needs, say=click.echo)
+        code = start(runs, out, overwrite=overwrite, submit=submit, needs=needs, say=click.echo)
         click.get_current_context().exit(code)

@@ -7,27 +7,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.config import splits_of
 from benchmark.datasets import Sample, layout_of, load_dataset
 from benchmark.datasets.cache import PixelCache
 from benchmark.datasets.loading import loader_workers
 from cocoad.base.errors import CocoadError, InputError
+from cocoad.coco.partition import SPLITS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
 def dataset_images(
-    path: Path, splits: str | None, layout: str | None, coco_root: Path | None
+    path: Path, splits: Sequence[int], layout: str | None, coco_root: Path | None
 ) -> list[Sample]:
-    """Return all images of a dataset's splits (``0,2``, ``all`` or None: all there are), each once.
+    """Return all images of a dataset's splits (none named, or all of COCO-AD: all there are), each once.
 
     Raises:
         InputError: no such dataset or split.
     """
     every = layout_of(path, layout).splits(path)
-    chosen = every if splits in (None, "all") or not every else splits_of(splits)
-    found = [load_dataset(path, layout=layout, split=split, coco_root=coco_root) for split in chosen or [0]]
+    chosen = every if not splits or set(splits) == set(SPLITS) else splits
+    chosen = chosen if every else [0]
+    found = [load_dataset(path, layout=layout, split=split, coco_root=coco_root) for split in chosen]
     return list({sample.id: sample for each in found for sample in each.train + each.test}.values())
 
 

@@ -66,4 +66,4 @@ def check_finished(
         changed.append(f"version of the method ({record.method.version}, here {facts.version})")
     if changed:
         names = ", ".join(changed)
-        raise InputError(f"{directory} holds a run with another {names}: give --force, or another --out")
+        raise InputError(f"{directory} holds a run with another {names}: give --overwrite, or another --out")

@@ -26,6 +26,20 @@ def states(paths: Sequence[Path]) -> list[RunState]:
     return [run_state(directory) for directory in find_runs(paths)]
 
 
+def states_json(found: Iterable[RunState]) -> list[dict[str, Any]]:
+    """Return runs and their states for programs; what is not known is None, ``mad`` a fraction (ader)."""
+    rows = []
+    for state in found:
+        names = ("method", "dataset", "split", "seed")
+        what = {
+            name: None if text == "–" else text for name, text in zip(names, _identity(state), strict=True)
+        }
+        mad = state.record.metrics.get("ader", {}).get("mad") if state.record else None
+        row = {"run": str(state.directory), **what, "state": state.state, "detail": state.detail, "mad": mad}
+        rows.append(row)
+    return rows
+
+
 def states_table(found: Iterable[RunState]) -> RenderableType:
     """Return runs and their states as a table."""
     from rich.text import Text

@@ -43,7 +43,7 @@ class ClusterRun:
         """Return what submitit shall queue in its place."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(ClusterRun(replace(self.job, resume=True, force=False)))
+        return DelayedSubmission(ClusterRun(replace(self.job, resume=True, overwrite=False)))
 
 
 def sbatch_options(pairs: Sequence[str]) -> dict[str, str]:

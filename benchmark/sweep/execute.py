@@ -21,7 +21,7 @@ import yaml
 from benchmark.config import RunConfig, to_plain
 from benchmark.runs.record import RESULT_FILE, Status, read_status, write_status
 from benchmark.sweep.plan import PlannedRun
-from cocoad.base.console import one_line, stopped_like_interrupted
+from cocoad.base.console import next_line, one_line, stopped_like_interrupted
 from cocoad.base.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK
 from cocoad.base.files import write_atomic
 
@@ -43,7 +43,7 @@ class Job:
     directory: Path
     cwd: Path
     resume: bool = False
-    force: bool = False
+    overwrite: bool = False
     processes: int = 1
 
     @property
@@ -54,7 +54,9 @@ class Job:
     def command(self) -> list[str]:
         """Return the command line: ``bench run``, under ``torchrun`` for several processes."""
         launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(self.processes), "-m"]
-        flags = [flag for flag, given in (("--resume", self.resume), ("--force", self.force)) if given]
+        flags = [
+            flag for flag, given in (("--resume", self.resume), ("--overwrite", self.overwrite)) if given
+        ]
         return [
             sys.executable, "-m", *(launcher if self.processes > 1 else []), "benchmark", "run",
             "--config", str(self.config_file), "--out", str(self.directory.parent), *flags,
@@ -71,9 +73,9 @@ class Outcome:
     reason: str = ""
 
 
-def job_of(run: PlannedRun, *, force: bool, processes: int = 1) -> Job:
+def job_of(run: PlannedRun, *, overwrite: bool, processes: int = 1) -> Job:
     """Return a planned run as a job."""
-    return Job(run.config, run.directory, Path.cwd(), run.resume, force, processes)
+    return Job(run.config, run.directory, Path.cwd(), run.resume, overwrite, processes)
 
 
 def run_job(job: Job, heard: Callable[[Status], None] = lambda status: None) -> Outcome:
@@ -216,7 +218,7 @@ def summary(runs: Sequence[PlannedRun], outcomes: Sequence[Outcome], out: Path) 
     for outcome in by_state["interrupted"]:
         lines.append(f"interrupted: {outcome.directory}: the same command goes on with it")
     lines += [f"running elsewhere, left alone: {run.directory} {run.detail}" for run in running]
-    lines.append(f"next: bench leaderboard {out}" if finished + before else f"next: bench runs {out}")
+    lines.append(next_line("bench", "leaderboard" if finished + before else "runs", out))
     return lines
 
 

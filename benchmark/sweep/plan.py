@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from benchmark.config import RunConfig, differences, read_yaml, to_plain
+from benchmark.config import RunConfig, Settings, differences, read_yaml, to_plain
 from benchmark.datasets import load_dataset
 from benchmark.methods.registry import facts_of
 from benchmark.profiling.speeds import known_speed
@@ -18,7 +18,7 @@ from benchmark.runs.collect import run_state
 from benchmark.runs.identity import check_finished, resolved, run_directory
 from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, read_status
 from benchmark.sweep.request import Entry, Request
-from benchmark.training.request import configs
+from benchmark.training.request import configured
 from cocoad.base.console import plain_table, show
 from cocoad.base.errors import InputError
 from cocoad.base.files import json_bytes
@@ -58,13 +58,13 @@ class _Facts(NamedTuple):
     test: int
 
 
-def plan(asked: Request, out: Path, *, force: bool = False, elsewhere: bool = False) -> list[PlannedRun]:
+def plan(asked: Request, out: Path, *, overwrite: bool = False, elsewhere: bool = False) -> list[PlannedRun]:
     """Return the runs of a sweep, seed by seed, so that the methods can be compared as early as may be.
 
     Args:
         asked: the grid.
         out: the folder of run directories.
-        force: run again what is finished.
+        overwrite: run again what is finished.
         elsewhere: the runs will not take place on this machine, so that its devices say nothing about them.
 
     Raises:
@@ -82,7 +82,7 @@ def plan(asked: Request, out: Path, *, force: bool = False, elsewhere: bool = Fa
         directory = run_directory(config, facts.name, out / entry.name if entry.name else out)
         if directory not in owners:
             owners[directory] = entry, dataset
-            runs.append(_planned(config, directory, facts, force, elsewhere))
+            runs.append(_planned(config, directory, facts, overwrite, elsewhere))
         elif owners[directory] != (entry, dataset):  # else: a dataset without splits, asked for some
             raise InputError(
                 f"two runs of the plan would write {directory}: give methods that come twice a name each in a "
@@ -93,7 +93,7 @@ def plan(asked: Request, out: Path, *, force: bool = False, elsewhere: bool = Fa
 
 def _config(entry: Entry) -> RunConfig:
     try:
-        (config,) = configs({**(entry.options or {}), "method": entry.method}, settings=entry.settings)
+        (config,) = configured(Settings({"method": entry.method}).over(entry.settings))
     except InputError as error:
         raise InputError(f"{entry.where}: {error}") from None
     return config
@@ -108,7 +108,9 @@ def _facts(config: RunConfig, known: dict[Any, _Facts]) -> _Facts:
     return known[key]
 
 
-def _planned(config: RunConfig, directory: Path, facts: _Facts, force: bool, elsewhere: bool) -> PlannedRun:
+def _planned(
+    config: RunConfig, directory: Path, facts: _Facts, overwrite: bool, elsewhere: bool
+) -> PlannedRun:
     method = facts_of(config.method)
     here = resolved(config, method)
     whole = _hours(here, facts)
@@ -118,14 +120,14 @@ def _planned(config: RunConfig, directory: Path, facts: _Facts, force: bool, els
     found = run_state(directory)
     if found.state == "running":
         return PlannedRun(config, directory, "running", found.detail, False, None)
-    if force:
+    if overwrite:
         return PlannedRun(config, directory, "to do", "again", False, whole)
     if found.state == "finished" and found.record:
         ignored = _ignored(here, elsewhere)
         check_finished(directory, found.record, here, method, facts.hash, ignored)
         return PlannedRun(config, directory, "finished", found.detail, False, 0.0)
     if found.state == "invalid":
-        raise InputError(f"{found.detail}: give --force, or another --out")
+        raise InputError(f"{found.detail}: give --overwrite, or another --out")
     resume = _same(directory, here, elsewhere)
     share = status.epoch / status.epochs if resume and status and status.epochs else 0.0
     if not method.resumes:

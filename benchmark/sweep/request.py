@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, get_type_hints
 
-from benchmark.config import RunConfig, read_yaml, splits_of
-from benchmark.training.request import RECIPE_OPTIONS
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from benchmark.config import RECIPE_OPTIONS, Recipe, RunConfig, Seed, Settings, path_from_text, read_yaml
 from cocoad.base.errors import InputError
 from cocoad.coco.partition import SPLITS
 from cocoad.dataset.manifest import DEFAULT_DATASET
 
-T = TypeVar("T")
-TOP = ("methods", "datasets", "splits", "seeds", "defaults")
 PER_RUN = ("method", "dataset", "split", "seed")  # fields that are not an entry's setting
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+Split = Annotated[int, Meta(ge=SPLITS[0], le=SPLITS[-1])]
+Name = Annotated[str, Meta(min_length=1, pattern=r"^[^\0]*\Z")]
+FolderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class Entry:
     method: str
     where: str  # names it in errors
     name: str | None = None
-    options: Mapping[str, Any] | None = None  # as benchmark.training.request.configs takes them
-    settings: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,48 @@ class Request:
     seeds: tuple[int, ...] = (RunConfig.seed,)
 
 
+def _some_of(kind: type) -> list[tuple[str, Any, Any]]:
+    """Return the fields of a dataclass as a struct's, each of which may be left out."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [(name, hint | UnsetType, UNSET) for name, hint in hints.items()]
+
+
+# The plan file's types: what a configuration's fields take, a method's settings take too.
+_Recipe = msgspec.defstruct("_Recipe", _some_of(Recipe), forbid_unknown_fields=True)
+_Settings = msgspec.defstruct(
+    "_Settings",
+    [
+        *(each for each in _some_of(RunConfig) if each[0] not in (*PER_RUN, "recipe", "method_options")),
+        *(each for each in _some_of(Recipe) if each[0] in RECIPE_OPTIONS),
+        ("recipe", _Recipe | UnsetType, UNSET),
+        ("options", dict[str, Any] | UnsetType, UNSET),
+    ],
+    forbid_unknown_fields=True,
+    kw_only=True,
+)
+_Method = msgspec.defstruct(
+    "_Method",
+    [("method", Name), ("name", FolderName | None, None)],
+    bases=(_Settings,),
+    forbid_unknown_fields=True,
+    kw_only=True,
+)
+
+
+class _Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    methods: Annotated[list[Name | _Method], Meta(min_length=1)]  # type: ignore[valid-type]
+    defaults: _Settings | None = None  # type: ignore[valid-type]
+    datasets: Annotated[list[Name], Meta(min_length=1)] | None = None
+    splits: Literal["all"] | Split | Annotated[list[Split], Meta(min_length=1)] | None = None
+    seeds: Seed | Annotated[list[Seed], Meta(min_length=1)] | None = None
+
+
 def request(
     *,
     methods: str | None,
     plan: Path | None,
     datasets: Sequence[Path] = (),
-    splits: str | None = None,
+    splits: Sequence[int] = (),
     seeds: str | None = None,
     options: Mapping[str, Any],
     settings: Sequence[str] = (),
@@ -58,7 +93,7 @@ def request(
         methods: names, comma-separated; or, instead,
         plan: a YAML file (docs/how-to/sweep.md).
         datasets: folders; none: the plan's, else ``coco-ad``.
-        splits: ``0``, ``0,2`` or ``all``; None: the plan's, else 0.
+        splits: their numbers; none: the plan's, else 0.
         seeds: ``0,1,2``; None: the plan's, else 42.
         options: fields of a run's configuration for every run; those that are None were not given.
         settings: ``NAME=VALUE`` as of ``bench run --set``, for every run.
@@ -75,17 +110,14 @@ def request(
         if not all(names):
             raise InputError(f"--methods {methods}: write names separated by commas, as invad,rd")
         asked = Request(tuple(Entry(name, "--methods") for name in dict.fromkeys(names)))
-    if splits is not None:
-        asked = replace(asked, splits=splits_of(splits))
+    if splits:
+        asked = replace(asked, splits=tuple(splits))
     if seeds is not None:
-        asked = replace(asked, seeds=_seeds(_numbers(seeds, "--seeds"), "--seeds"))
+        asked = replace(asked, seeds=_seeds(seeds))
     if datasets:
         asked = replace(asked, datasets=tuple(dict.fromkeys(datasets)))
-    given = {name: value for name, value in options.items() if value is not None}
-    entries = tuple(
-        replace(entry, options={**(entry.options or {}), **given}, settings=(*entry.settings, *settings))
-        for entry in asked.entries
-    )
+    given = Settings.of_texts(settings).over(Settings.of_options(options))
+    entries = tuple(replace(entry, settings=given.over(entry.settings)) for entry in asked.entries)
     return replace(asked, entries=entries)
 
 
@@ -95,122 +127,60 @@ def read_plan(file: Path) -> Request:
     Raises:
         InputError: it cannot be read, is no YAML, or says what cannot be meant.
     """
-    values = _mapping(read_yaml(file), f"{file}")
-    if unknown := [str(key) for key in values if key not in TOP]:
-        raise InputError(f"{file}: no field {unknown[0]!r}: there are {', '.join(TOP)}")
-    defaults = _settings(_mapping(values.get("defaults") or {}, f"{file}: defaults"), f"{file}: defaults")
-    where = f"{file}: methods"
-    entries = [
-        _entry(value, f"{where}[{index}]", defaults)
-        for index, value in enumerate(_list(values.get("methods"), where))
-    ]
-    found = Request(tuple(entries))
-    if values.get("datasets") is not None:
-        paths = [
-            _text(value, f"{file}: datasets") for value in _list(values["datasets"], f"{file}: datasets")
-        ]
-        found = replace(found, datasets=tuple(dict.fromkeys(map(Path, paths))))
-    if values.get("splits") is not None:
-        found = replace(found, splits=_splits(values["splits"], f"{file}: splits"))
-    if values.get("seeds") is not None:
-        found = replace(found, seeds=_seeds(values["seeds"], f"{file}: seeds"))
+    try:
+        plan = msgspec.convert(read_yaml(file), _Plan, strict=False, dec_hook=path_from_text)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{file}: {error}") from None
+    defaults = _settings(plan.defaults)
+    found = Request(
+        tuple(
+            _entry(value, f"{file}: methods[{index}]", defaults) for index, value in enumerate(plan.methods)
+        )
+    )
+    if plan.datasets is not None:
+        found = replace(found, datasets=tuple(dict.fromkeys(map(Path, plan.datasets))))
+    if plan.splits is not None:
+        found = replace(found, splits=tuple(SPLITS) if plan.splits == "all" else _each(plan.splits))
+    if plan.seeds is not None:
+        found = replace(found, seeds=_each(plan.seeds))
     return found
-
-
-Settings = tuple[dict[str, Any], tuple[str, ...]]  # options and --set settings, as configs() takes them
 
 
 def _entry(value: Any, where: str, defaults: Settings) -> Entry:
     """Read ``rd`` or ``{method: rd, name: …, epochs: …, options: {…}}``."""
     if isinstance(value, str):
-        return Entry(value, where, None, *defaults)
-    given = dict(_mapping(value, where))
-    method = _text(given.pop("method", None), f"{where}.method")
-    name = given.pop("name", None)
-    if name is not None and not (isinstance(name, str) and FOLDER_NAME.fullmatch(name)):
-        raise InputError(
-            f"{where}.name: {_shown(name)} is no name of a folder: letters, digits and ._+- only"
-        )
-    options, settings = _settings(given, where)
-    return Entry(method, where, name, {**defaults[0], **options}, (*defaults[1], *settings))
+        return Entry(value, where, None, defaults)
+    return Entry(value.method, where, value.name, _settings(value).over(defaults))
 
 
-def _settings(given: Mapping[str, Any], where: str) -> Settings:
-    known = {each.name for each in fields(RunConfig)} - {*PER_RUN, "recipe", "method_options"}
-    known |= {*RECIPE_OPTIONS, "recipe", "options"}
-    if unknown := [str(key) for key in given if key not in known]:
-        hint = " (give splits, seeds and datasets at the top)" if unknown[0] in PER_RUN else ""
-        raise InputError(f"{where}: no field {unknown[0]!r}{hint}: there are {', '.join(sorted(known))}")
-    options = {key: value for key, value in given.items() if key not in ("recipe", "options")}
-    settings = []
-    for owner in ("recipe", "options"):
-        for key, value in _mapping(given.get(owner) or {}, f"{where}.{owner}").items():
-            if owner == "recipe" and key in RECIPE_OPTIONS:
-                options[key] = value
-                continue
-            try:
-                settings.append(f"{owner}.{key}={json.dumps(value)}")
-            except (TypeError, ValueError, RecursionError):
-                raise InputError(f"{where}.{owner}.{key}: not a plain value") from None
-    return options, tuple(settings)
-
-
-def _numbers(text: str, where: str) -> list[int]:
-    try:
-        return [int(number) for number in text.split(",")]
-    except ValueError:
-        raise InputError(f"{where} {text}: write numbers separated by commas, as 0,1,2") from None
-
-
-def _splits(value: Any, where: str) -> tuple[int, ...]:
-    if value == "all":
-        return tuple(SPLITS)
-    numbers = _each(value, where, lambda number: number in SPLITS)
-    if numbers is None:
-        raise InputError(f"{where}: there are {', '.join(map(str, SPLITS))} and all, not {_shown(value)}")
-    return numbers
-
-
-def _seeds(value: Any, where: str) -> tuple[int, ...]:
-    numbers = _each(value, where, lambda number: 0 <= number < 2**63)
-    if numbers is None:
-        raise InputError(f"{where}: {_shown(value)} is no list of whole numbers from 0")
-    return numbers
-
-
-def _each(value: Any, where: str, fits: Callable[[int], bool]) -> tuple[int, ...] | None:
-    """Return the numbers of a list (or one alone), each once; None when one is none or does not fit."""
-    numbers = _list([value] if type(value) is int else value, where)
-    if not all(type(number) is int and fits(number) for number in numbers):
-        return None
-    return tuple(dict.fromkeys(numbers))
-
-
-def _mapping(value: Any, where: str) -> Mapping[Any, Any]:
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: write NAME: VALUE lines, not {_shown(value)}")
-    return value
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        raise InputError(f"{where}: write a list of at least one, not {_shown(value)}")
-    return value
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise InputError(f"{where}: write a name, not {_shown(value)}")
-    return value
-
-
-def _shown(value: Any) -> str:
-    """Return a value from a file that anybody may have written, short and on one line."""
-    text = (
-        "nothing"
-        if value is None
-        else repr(value)
-        if isinstance(value, str | int | float)
-        else f"a {type(value).__name__}"
+def _settings(values: Any) -> Settings:
+    """Return what is set in a `_Settings`, `_Method` or nothing."""
+    given = _set(values)
+    recipe = _set(given.pop("recipe", None)) | {
+        name: given.pop(name) for name in RECIPE_OPTIONS if name in given
+    }
+    options = given.pop("options", {})
+    return Settings(
+        {name: value for name, value in given.items() if name not in ("method", "name")}, recipe, options
     )
-    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _set(struct: Any) -> dict[str, Any]:
+    if struct is None:
+        return {}
+    every = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    return {name: value for name, value in every.items() if value is not UNSET}
+
+
+def _each(value: Any) -> tuple[int, ...]:
+    """Return the numbers of a list, or one alone, each once."""
+    return tuple(dict.fromkeys(value if isinstance(value, list) else [value]))
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return _each(msgspec.convert(text.split(","), list[Seed], strict=False))
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"--seeds {text}: write numbers from 0, separated by commas, as 0,1,2 ({error})"
+        ) from None

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-import yaml
 
-from benchmark.config import NOT_YAML, RunConfig, from_plain, read_yaml, splits_of
+from benchmark.config import RunConfig, Settings, from_plain, read_yaml
 from benchmark.datasets import layout_of
 from benchmark.methods.registry import canonical, facts_of, taken_options
 from benchmark.runs.record import RESULT_FILE, read_record
+from cocoad.base.console import next_line
 from cocoad.base.errors import InputError
 from cocoad.dataset.manifest import DEFAULT_DATASET
 
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 SHOWN = ("image_auroc", "pixel_auroc", "aupro", "mad")
-RECIPE_OPTIONS = ("epochs", "batch_size", "learning_rate")
 
 
 def configs(
     options: Mapping[str, Any],
     *,
-    splits: str | None = None,
+    splits: Sequence[int] = (),
     settings: Sequence[str] = (),
     file: Path | None = None,
 ) -> list[RunConfig]:
@@ -39,19 +38,19 @@ def configs(
         options: fields of :class:`RunConfig`, and ``epochs``, ``batch_size``, ``learning_rate`` of its recipe;
             those that are None were not given. Without a file, or when a preset is given, the recipe is the
             method's preset.
-        splits: ``0``, ``0,2`` or ``all``.
+        splits: their numbers; none: as the file says, or 0.
         settings: ``recipe.NAME=VALUE``, ``options.NAME=VALUE`` (of the method) or ``NAME=VALUE``, in YAML.
         file: a run's ``config.yaml``, or one written by hand.
 
     Raises:
         InputError: no such split, method, field or file, or a value that does not fit.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    recipe = {name: given.pop(name) for name in RECIPE_OPTIONS if name in given}
-    own: dict[str, Any] = {}
-    for setting in settings:
-        owner, name, value = _setting(setting)
-        {"": given, "recipe": recipe, "options": own}[owner][name] = value
+    return configured(Settings.of_texts(settings).over(Settings.of_options(options)), splits, file)
+
+
+def configured(asked: Settings, splits: Sequence[int] = (), file: Path | None = None) -> list[RunConfig]:
+    """Do as :func:`configs`, of settings."""
+    given = dict(asked.fields)
     values: dict[str, Any] = (
         {"dataset": str(DEFAULT_DATASET), "split": 0} | (_read(file) if file else {}) | given
     )
@@ -60,29 +59,28 @@ def configs(
     values["method"] = canonical(str(values["method"]))
     if "recipe" not in given and (file is None or "preset" in given or "recipe" not in values):
         values |= _preset(values["method"], values.get("preset", "paper"))
-    for name, more in (("recipe", recipe), ("method_options", own)):
+    for name, more in (("recipe", asked.recipe), ("method_options", asked.options)):
         if isinstance(values.setdefault(name, {}), dict):  # else it is refused below
             values[name] = {**values[name], **more}
-    numbers = [values["split"]] if splits is None else splits_of(splits)
     where = str(file) if file else "options"
-    found = [from_plain({**values, "split": number}, where) for number in numbers]
+    found = [from_plain({**values, "split": number}, where) for number in splits or [values["split"]]]
     taken_options(values["method"], found[0].method_options)
     return found
 
 
 def run_all(
-    planned: Sequence[RunConfig], out: Path, *, force: bool, resume: bool, progress: Progress | None
+    planned: Sequence[RunConfig], out: Path, *, overwrite: bool, resume: bool, progress: Progress | None
 ) -> Iterator[str]:
     """Run each configuration and yield, for each, a line that says what came out; then what to do next."""
     from benchmark.training.runner import run  # torch, which a plan of runs does without
 
     for config in _distinct(planned):
         started = time.time()
-        directory = run(config, out, force=force, resume=resume, progress=progress)
+        directory = run(config, out, force=overwrite, resume=resume, progress=progress)
         if _speaks():
             yield _summary(directory, skipped=(directory / RESULT_FILE).stat().st_mtime < started)
     if _speaks():
-        yield f"next: bench leaderboard {out}"
+        yield next_line("bench", "leaderboard", out)
 
 
 def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
@@ -125,15 +123,3 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{file}: not a run's configuration")
     return values
-
-
-def _setting(setting: str) -> tuple[str, str, Any]:
-    """Return what a setting is of (``recipe``, ``options`` or nothing), its name and its value."""
-    path, equals, text = setting.partition("=")
-    owner, _, name = path.rpartition(".")
-    if not (equals and name) or owner not in ("", "recipe", "options"):
-        raise InputError(f"--set {setting}: write recipe.NAME=VALUE, options.NAME=VALUE or NAME=VALUE")
-    try:
-        return owner, name, yaml.safe_load(text)
-    except NOT_YAML:
-        return owner, name, text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import errno
 import io
 import logging
 import os
@@ -17,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cocoad.base.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RESOURCE, CocoadError
+from cocoad.base.errors import (
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RESOURCE,
+    FULL,
+    CocoadError,
+    of_the_machine,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,9 +70,9 @@ def run_cli(command: click.Command) -> None:
         _die("out of memory", EXIT_RESOURCE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "; free some space and run the same command again" if full else ""
-        _die(f"{where}{error.strerror or error}{hint}", EXIT_RESOURCE if full else EXIT_INPUT)
+        hint = "; free some space and run the same command again" if error.errno in FULL else ""
+        code = EXIT_RESOURCE if of_the_machine(error) else EXIT_INPUT
+        _die(f"{where}{error.strerror or error}{hint}", code)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 

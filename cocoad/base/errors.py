@@ -6,7 +6,9 @@ Exit codes of every command: 0 done, 1 findings (the check ran and something is 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+from pathlib import Path
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -38,3 +40,21 @@ class ResourceError(CocoadError):
 def reason(error: Exception, limit: int = 300) -> str:
     """Return an exception's text on one line, cut at ``limit`` characters; its type where it has no text."""
     return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What no other input would mend: the machine is short of something, or broken.
+OF_THE_MACHINE = (
+    *FULL, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOLCK, errno.ENOMEM, errno.EAGAIN, errno.ESTALE,
+)  # fmt: skip
+
+
+def of_the_machine(error: OSError) -> bool:
+    """Say whether a failure is the machine's own, such as a broken disk, rather than of what was asked for."""
+    return error.errno in OF_THE_MACHINE or "No usable temporary directory" in str(error)
+
+
+def unusable(path: Path, error: OSError) -> CocoadError:
+    """Return what to raise when a file cannot be read or written: whose fault it is decides the exit code."""
+    kind = ResourceError if of_the_machine(error) else InputError
+    return kind(f"{path}: {error.strerror or error}")

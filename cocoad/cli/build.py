@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from cocoad.base.commands import DIRECTORY, FILE
+from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET, renamed, split_option
+from cocoad.coco.partition import SPLITS
 from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 
 if TYPE_CHECKING:
     from cocoad.coco.outlines import Rasterizer
+
+EXAMPLES = (
+    "cocoad build --coco-root ~/coco --dry-run         # what would be built",
+    "cocoad build --coco-root ~/coco                   # all four splits into coco-ad/",
+    "cocoad build --coco-root ~/coco --split 0,2 --out two-splits --json",
+)
+PAGE = "docs/how-to/build.md"
 
 
 @click.command()
@@ -26,13 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=DIRECTORY, default=DEFAULT_DATASET, show_default=True, help="The dataset to make."
 )
-@click.option(
-    "--split",
-    "splits",
-    type=click.IntRange(0, 3),
-    multiple=True,
-    help="Build this split only; may be repeated.  [default: all four]",
-)
+@split_option(SPLITS, "all four")
 @click.option(
     "--rasterizer",
     type=click.Choice(["ader", "coco"]),
@@ -60,7 +62,9 @@ if TYPE_CHECKING:
 @click.option("--allow-missing-images", is_flag=True, help="Build although images are not there.")
 @click.option("--overwrite", is_flag=True, help="Replace a dataset that was built before.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@renamed("--force", "give --overwrite")
+@JSON
+@QUIET
 def command(
     coco_root: Path,
     out: Path,
@@ -75,6 +79,7 @@ def command(
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Turn COCO 2017 into COCO-AD: four class partitions with pixel masks.
 
@@ -86,11 +91,10 @@ def command(
     from cocoad.base.files import json_bytes
     from cocoad.build.builder import build_dataset
     from cocoad.build.report import describe
-    from cocoad.coco.partition import SPLITS
     from cocoad.dataset.manifest import BuildOptions
 
     options = BuildOptions(rasterizer, unannotated, crowd, allow_missing_images)
-    with progress_callback(quiet=as_json) as advance:
+    with progress_callback(quiet=quiet or as_json) as advance:
         report = build_dataset(
             coco_root,
             out,

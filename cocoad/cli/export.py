@@ -9,6 +9,12 @@ import click
 from cocoad.base.commands import DIRECTORY
 from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 
+EXAMPLES = (
+    "cocoad export coco-ad --layout ader --out ~/coco        # as the published code reads it",
+    "cocoad export coco-ad --layout folder --out coco-folder # as MVTec AD is laid out",
+)
+PAGE = "docs/how-to/export.md"
+
 
 @click.command()
 @click.argument("dataset", type=DIRECTORY, default=DEFAULT_DATASET)

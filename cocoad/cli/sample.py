@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from cocoad.base.commands import DIRECTORY
+from cocoad.base.commands import DIRECTORY, QUIET
+
+EXAMPLES = (
+    "cocoad sample mini-coco                           # 240 + 120 images, a second or two",
+    "cocoad sample mini-coco --train 40 --val 20 --size 128 --seed 3",
+)
+PAGE = "docs/how-to/build.md"
 
 
 @click.command()
@@ -22,8 +28,15 @@ from cocoad.base.commands import DIRECTORY
 @click.option(
     "--annotations-only", is_flag=True, help="Write annotation files of COCO's full size, no images."
 )
+@QUIET
 def command(
-    directory: Path, train: int | None, val: int | None, size: int, seed: int, annotations_only: bool
+    directory: Path,
+    train: int | None,
+    val: int | None,
+    size: int,
+    seed: int,
+    annotations_only: bool,
+    quiet: bool,
 ) -> None:
     """Draw a small, licence-free COCO into DIRECTORY, to try things out."""
     from cocoad.base.console import next_line, path_line, progress_callback
@@ -36,7 +49,7 @@ def command(
         click.echo("wrote annotations")
         click.echo(next_line(*build_it, "--allow-missing-images"))
         return
-    with progress_callback() as advance:
+    with progress_callback(quiet) as advance:
         draw_sample(directory, **counts, size=size, seed=seed, advance=advance)
     click.echo(f"drew a COCO in {path_line(str(directory))}")
     click.echo(next_line(*build_it))

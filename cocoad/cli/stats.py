@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from cocoad.base.commands import DIRECTORY, FILE
+from cocoad.base.commands import DIRECTORY, FILE, JSON
 from cocoad.dataset.manifest import DEFAULT_DATASET
+
+EXAMPLES = (
+    "cocoad stats coco-ad",
+    "cocoad stats coco-ad --coco-root ~/coco --figure stats.png --json",
+)
+PAGE = "docs/how-to/build.md"
 
 
 @click.command()
@@ -15,7 +21,7 @@ from cocoad.dataset.manifest import DEFAULT_DATASET
 @click.option("--coco-root", type=DIRECTORY, help="Where the annotations are: they count the instances.")
 @click.option("--val-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
 @click.option("--figure", type=FILE, help="Also draw a PNG.")
-@click.option("--json", "as_json", is_flag=True, help="Print the statistics as JSON.")
+@JSON
 def command(
     dataset: Path, coco_root: Path | None, val_annotations: Path | None, figure: Path | None, as_json: bool
 ) -> None:

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import click
 
-from cocoad.base.commands import DIRECTORY, FILE
+from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET
 from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
+
+EXAMPLES = (
+    "cocoad verify coco-ad",
+    "cocoad verify coco-ad --coco-root ~/coco --deep   # recompute every label and mask",
+    "cocoad verify coco-ad --official --json",
+)
+PAGE = "docs/reference/findings.md"
 
 
 @click.command()
@@ -21,7 +28,8 @@ from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 @click.option("--val-annotations", type=FILE, help="Where that file is, if not under the COCO root.")
 @click.option("--deep", is_flag=True, help="Also recompute every label and mask from the annotations.")
 @click.option("--official", is_flag=True, help="Also demand the published counts and options.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@JSON
+@QUIET
 def command(
     dataset: Path,
     coco_root: Path | None,
@@ -30,18 +38,20 @@ def command(
     deep: bool,
     official: bool,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     """Prove that a built DATASET, or one in the official layout, is sound.
 
     Exit code 0: sound; 1: something is wrong; 2: it could not be checked.
     """
-    from cocoad import verify as verification
     from cocoad.base.console import progress
     from cocoad.base.files import json_bytes
+    from cocoad.verify import as_json as findings_json
+    from cocoad.verify import exit_code, verify
     from cocoad.verify.display import print_findings
 
-    with progress(quiet=as_json) as bars:
-        findings = verification.verify(
+    with progress(quiet=quiet or as_json) as bars:
+        findings = verify(
             dataset,
             coco_root=coco_root,
             train_annotations=train_annotations,
@@ -51,7 +61,7 @@ def command(
             progress=bars,
         )
     if as_json:
-        click.echo(json_bytes(verification.as_json(dataset, findings)), nl=False)
+        click.echo(json_bytes(findings_json(dataset, findings)), nl=False)
     else:
         print_findings(dataset, findings, coco_root)
-    return verification.exit_code(findings)
+    return exit_code(findings)

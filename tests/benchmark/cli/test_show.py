@@ -22,7 +22,7 @@ def test_it_prints_identity_metrics_groups_costs_and_environment(make_run: Any) 
         undefined={"ader/mad": "no normal pixel"},
         flags=["outlier-pixel"],
     )
-    result = CliRunner().invoke(bench, ["show", "--run", str(run)])
+    result = CliRunner().invoke(bench, ["show", str(run)])
     assert result.exit_code == 0, result.output
     for words in (
         "rd on wide_resnet50_2, weights imagenet",
@@ -39,6 +39,6 @@ def test_it_prints_identity_metrics_groups_costs_and_environment(make_run: Any) 
 
 
 def test_a_folder_without_a_finished_run_is_said_to_be_one(tmp_path: Path) -> None:
-    result = CliRunner().invoke(bench, ["show", "--run", str(tmp_path)])
+    result = CliRunner().invoke(bench, ["show", str(tmp_path)])
     assert isinstance(result.exception, InputError)
     assert "holds no finished run" in str(result.exception)

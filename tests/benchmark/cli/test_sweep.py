@@ -61,7 +61,7 @@ def bench_sweep(tiles: Path, *arguments: str) -> Result:
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tiles: Path) -> None:
-    result = bench_sweep(tiles, "--methods", "invad,mean-image", "--splits", "all", "--dry-run")
+    result = bench_sweep(tiles, "--methods", "invad,mean-image", "--split", "all", "--dry-run")
     assert result.exit_code == 0
     assert "mean-image_tiles_seed-0" in result.output
     assert "2 to go" in result.output

@@ -19,7 +19,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 @pytest.mark.slow
 def test_onnxruntime_gives_the_maps_and_scores_of_the_run_at_any_batch_size(trained_run: Path) -> None:
-    result = CliRunner().invoke(command, ["--run", str(trained_run)], catch_exceptions=False)
+    result = CliRunner().invoke(command, [str(trained_run)], catch_exceptions=False)
     assert result.exit_code == 0
     assert result.stdout.strip() == str(trained_run / "model.onnx")
     assert "opset 18" in result.stderr

@@ -34,7 +34,7 @@ def test_a_folder_gives_a_score_a_map_and_an_overlay_for_each_image(
 ) -> None:
     names = ("a.png", "sub/a.jpg", "b.png")
     files = [make_image(tmp_path / "in" / name, seed=seed) for seed, name in enumerate(names)]
-    result = predict("--run", trained_run, "--out", tmp_path / "out", "--batch-size", 2, tmp_path / "in")
+    result = predict(trained_run, "--out", tmp_path / "out", "--batch-size", 2, tmp_path / "in")
     assert result.exit_code == 0
     document = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert sorted(one["image"] for one in document["predictions"]) == sorted(map(str, files))
@@ -80,7 +80,7 @@ def test_an_image_is_predicted_on_as_training_and_scoring_see_it(tmp_path: Path,
         expected = model.predict_batch([load_image(file, 64)])[0]
         assert model.predict(file).score == expected.score
         assert model.predict(Image.open(file)).score == expected.score
-    assert predict("--run", trained_run, "--out", tmp_path / "out", tmp_path / "side.jpg").exit_code == 0
+    assert predict(trained_run, "--out", tmp_path / "out", tmp_path / "side.jpg").exit_code == 0
     with Image.open(tmp_path / "out" / "side.png") as picture:
         assert picture.size == (80, 50)
 
@@ -89,7 +89,7 @@ def test_no_image_is_overwritten(tmp_path: Path, trained_run: Path, make_image: 
     files = [make_image(tmp_path / name, seed=seed) for seed, name in enumerate(("a.png", "b.jpg"))]
     before = [file.read_bytes() for file in files]
     with pytest.raises(InputError, match=r"a\.png is to be read and would be overwritten: give another"):
-        predict("--run", trained_run, "--out", tmp_path, *files)
+        predict(trained_run, "--out", tmp_path, *files)
     assert [file.read_bytes() for file in files] == before
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.jpg", "run"}
 
@@ -100,7 +100,7 @@ def test_what_an_earlier_call_wrote_is_not_predicted_on(
     photos = tmp_path / "photos"
     file = make_image(photos / "a.jpg")
     for _ in range(2):
-        result = predict("--run", trained_run, "--out", photos / "out", photos, photos / "**" / "*.[jp][pn]g")
+        result = predict(trained_run, "--out", photos / "out", photos, photos / "**" / "*.[jp][pn]g")
         assert "1 images in" in result.stderr
     assert find_images([str(photos / "*.jpg")], out=tmp_path) == [file]
 
@@ -110,7 +110,7 @@ def test_an_image_with_the_longest_name_is_predicted_on(
 ) -> None:
     for suffix in (".png", ".jpg"):
         make_image(tmp_path / "in" / ("ü" * 125 + "x" + suffix))
-    assert predict("--run", trained_run, "--out", tmp_path / "out", tmp_path / "in").exit_code == 0
+    assert predict(trained_run, "--out", tmp_path / "out", tmp_path / "in").exit_code == 0
     assert sorted(path.stem for path in (tmp_path / "out").glob("*.npy")) == [
         "ü" * 124 + "-2",
         "ü" * 125 + "x",
@@ -122,7 +122,7 @@ def test_an_unreadable_image_is_named_and_the_others_are_predicted(
 ) -> None:
     make_image(tmp_path / "in" / "good.png")
     (tmp_path / "in" / "bad.png").write_bytes(b"no image")
-    result = predict("--run", trained_run, "--out", tmp_path / "out", tmp_path / "in")
+    result = predict(trained_run, "--out", tmp_path / "out", tmp_path / "in")
     assert result.exit_code == 1
     assert "bad.png: not a readable image" in result.stderr
     document = json.loads((tmp_path / "out" / "predictions.json").read_text())

@@ -93,7 +93,7 @@ def test_a_model_is_trained_ranked_repeated_and_restored(
     assert scores(restored) == scores(first)
 
     images = sorted((tiles / "test" / "square").iterdir())
-    arguments = ["predict", *map(str, images), "--run", str(first), "--out", str(tmp_path / "maps")]
+    arguments = ["predict", str(first), *map(str, images), "--out", str(tmp_path / "maps")]
     predicted = CliRunner().invoke(bench, [*arguments, "--device", "cpu"], catch_exceptions=False)
     assert predicted.exit_code == 0, predicted.output
     maps = [np.load(path) for path in sorted((tmp_path / "maps").glob("*.npy"))]

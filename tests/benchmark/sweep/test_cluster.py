@@ -76,9 +76,9 @@ def test_without_slurm_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_run_that_is_queued_again_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
-    job = Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), tmp_path, force=True)
+    job = Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), tmp_path, overwrite=True)
     again = pickle.loads(pickle.dumps(ClusterRun(job))).checkpoint().function
-    assert (again.job.resume, again.job.force) == (True, False)
+    assert (again.job.resume, again.job.overwrite) == (True, False)
     assert again.job.config == job.config
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmark.config import RunConfig, to_plain
+from benchmark.config import RunConfig, Settings, to_plain
 from benchmark.datasets import load_dataset
 from benchmark.methods.registry import facts_of
 from benchmark.profiling.speeds import Speed, remember
@@ -94,7 +94,7 @@ def test_a_finished_run_is_finished_also_when_it_ran_on_another_device(
     run = only(grid(tiles, "mean-image", device="auto"), out)
     finished(run, tiles, make_run, device="cpu")
     assert only(grid(tiles, "mean-image", device="auto"), out).state == "finished"
-    assert only(grid(tiles, "mean-image", device="auto"), out, force=True).state == "to do"
+    assert only(grid(tiles, "mean-image", device="auto"), out, overwrite=True).state == "to do"
 
 
 @pytest.mark.parametrize("change", [{"image_size": 32}, {"weights": "imagenet"}])
@@ -102,7 +102,7 @@ def test_a_finished_run_of_another_configuration_is_refused(
     change: dict[str, Any], tiles: Path, out: Path, make_run: Any
 ) -> None:
     finished(only(grid(tiles, "mean-image"), out), tiles, make_run, **change)
-    with pytest.raises(InputError, match=f"another {next(iter(change))}: give --force, or another --out"):
+    with pytest.raises(InputError, match=f"another {next(iter(change))}: give --overwrite, or another --out"):
         plan(grid(tiles, "mean-image"), out)
 
 
@@ -119,7 +119,7 @@ def test_an_edited_record_is_refused(tiles: Path, out: Path, make_run: Any, edit
     run = only(grid(tiles, "mean-image"), out)
     finished(run, tiles, make_run)
     edit_record(run.directory, seed=9)
-    with pytest.raises(InputError, match="edited after the run: give --force"):
+    with pytest.raises(InputError, match="edited after the run: give --overwrite"):
         plan(grid(tiles, "mean-image"), out)
 
 
@@ -143,7 +143,7 @@ def test_a_run_that_failed_is_tried_again_and_a_running_one_left_alone(
     assert (found.state, found.detail, found.to_start) == ("failed before", "because disk full", True)
     begun(found, Status("running", 0, 5))
     with held_elsewhere(found.directory):
-        found = only(asked, out, force=True)
+        found = only(asked, out, overwrite=True)
     assert (found.state, found.to_start) == ("running", False)
 
 
@@ -163,7 +163,7 @@ def test_a_method_that_comes_twice_needs_a_name(tiles: Path, out: Path) -> None:
     [
         (Entry("nonsense", "--methods"), "--methods: no method 'nonsense': there are invad"),
         (
-            Entry("padim", "p.yaml: methods[0]", options={"epochs": "many"}),
+            Entry("padim", "p.yaml: methods[0]", settings=Settings(recipe={"epochs": "many"})),
             "p.yaml: methods[0]: options: Expected",
         ),
         (

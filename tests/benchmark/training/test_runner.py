@@ -106,7 +106,7 @@ def test_a_run_on_another_dataset_of_the_same_name_is_not_taken_for_finished(
     other = tmp_path / "other" / "tiles"
     shutil.copytree(tiles, other)
     next((other / "test" / "good").iterdir()).unlink()
-    with pytest.raises(InputError, match="a run with another version of the dataset: give --force"):
+    with pytest.raises(InputError, match="a run with another version of the dataset: give --overwrite"):
         run(other, tmp_path / "runs")
 
 
@@ -117,7 +117,7 @@ def test_two_processes_do_not_write_one_run(tiles: Path, tmp_path: Path, held_el
         held_elsewhere(directory),
         pytest.raises(InputError, match="is being written by another process: wait for it"),
     ):
-        run(tiles, tmp_path / "runs", "--force")
+        run(tiles, tmp_path / "runs", "--overwrite")
     assert {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()} == before
 
 
@@ -138,11 +138,11 @@ def test_nothing_of_an_earlier_run_is_left_beside_the_record_of_a_later_one(
     stale = trained / ".maps.partial" / "test" / "stale.npz"
     stale.parent.mkdir(parents=True)
     stale.touch()
-    run(tiles, tmp_path / "runs", "--seed", "42", "--epochs", "0", "--force", "--save-maps")
+    run(tiles, tmp_path / "runs", "--seed", "42", "--epochs", "0", "--overwrite", "--save-maps")
     assert not (trained / "train_log.csv").exists()
     assert not list(trained.rglob("stale.npz"))
     assert mine.read_bytes() != given.read_bytes()
-    run(tiles, tmp_path / "runs", "--checkpoint", str(given), "--eval-only", "--force")
+    run(tiles, tmp_path / "runs", "--checkpoint", str(given), "--eval-only", "--overwrite")
     assert mine.read_bytes() == given.read_bytes()
 
 
