@@ -10,7 +10,7 @@ import click
 
 from cocoad import __version__
 from cocoad.base.commands import LazyGroup
-from cocoad.base.console import run_cli
+from cocoad.base.console import run_cli, stopped_like_interrupted
 from cocoad.base.errors import InputError, ResourceError
 
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
@@ -47,6 +47,8 @@ class _Bench(LazyGroup):
                 f"bench {ctx.invoked_subcommand} needs {missing}, which a light installation leaves out: "
                 "pip install . in a clone of the repository installs all of it"
             ) from None
+        except (click.exceptions.Exit, click.Abort):  # of click, and runtime errors too
+            raise
         except RuntimeError as error:
             if "torch" in sys.modules and _is_out_of_memory(error):
                 raise ResourceError("out of memory: give a smaller --image-size or --batch-size") from None
@@ -69,4 +71,5 @@ def main() -> None:
     """Entry point of the ``bench`` command."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    run_cli(bench)
+    with stopped_like_interrupted():
+        run_cli(bench)

@@ -67,4 +67,5 @@ def command(
             click.echo(str(problem), err=True)
         raise
     click.echo(f"scored {len(data.test)} {'maps' if folder else 'image scores'} into {directory}")
-    click.echo(next_line("bench", "show", directory), err=True)
+    for words in (("show", directory), ("leaderboard", out, "--published")):
+        click.echo(next_line("bench", *words), err=True)

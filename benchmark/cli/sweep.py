@@ -12,7 +12,6 @@ from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET, renamed
 
 EXAMPLES = (
     "bench sweep --methods invad,rd,padim --split all --seeds 0,1,2 --dry-run",
-    "bench sweep --methods invad --split all --devices all   # one run per GPU of this machine",
     "bench sweep --plan plan.yaml --epochs 10",
     "bench sweep --plan plan.yaml --submit slurm --partition gpu --hours 8 --slurm account=lab",
 )

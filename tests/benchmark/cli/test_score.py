@@ -79,7 +79,7 @@ def test_scores_alone_are_scored_and_named_after_their_file(maps: Path, tmp_path
     directory = tmp_path / "runs" / "mine_coco-ad_split-0"
     assert f"scored 6 image scores into {directory}" in result.stdout
     assert read_record(directory).metrics["exact"]["image_auroc"] == 1.0
-    shown = CliRunner().invoke(bench, ["show", "--run", str(directory)])
+    shown = CliRunner().invoke(bench, ["show", str(directory)])
     assert shown.exit_code == 0, shown.output
 
 

@@ -29,7 +29,7 @@ def out(tmp_path: Path) -> Path:
 
 def grid(tiles: Path, *methods: str, **changes: Any) -> Request:
     options = {**OPTIONS, "cache": tiles.parent / "cache", **changes}
-    entries = tuple(Entry(method, "--methods", options=options) for method in methods)
+    entries = tuple(Entry(method, "--methods", settings=Settings.of_options(options)) for method in methods)
     return Request(entries, (tiles,), (0,), (0,))
 
 
@@ -150,7 +150,9 @@ def test_a_run_that_failed_is_tried_again_and_a_running_one_left_alone(
 def test_a_method_that_comes_twice_needs_a_name(tiles: Path, out: Path) -> None:
     asked = grid(tiles, "patchcore", "patchcore")
     few, many = asked.entries
-    many = replace(many, where="plan.yaml: methods[1]", settings=("options.memory_bank=50",))
+    many = replace(
+        many, where="plan.yaml: methods[1]", settings=Settings(many.settings.fields, {}, {"memory_bank": 50})
+    )
     with pytest.raises(InputError, match=r"two runs of the plan would write .*patchcore_tiles_seed-0"):
         plan(replace(asked, entries=(few, many)), out)
     named = plan(replace(asked, entries=(few, replace(many, name="small"))), out)
@@ -167,7 +169,7 @@ def test_a_method_that_comes_twice_needs_a_name(tiles: Path, out: Path) -> None:
             "p.yaml: methods[0]: options: Expected",
         ),
         (
-            Entry("padim", "p.yaml: methods[0]", settings=("options.rang=3",)),
+            Entry("padim", "p.yaml: methods[0]", settings=Settings(options={"rang": 3})),
             "does not take these options: .*'rang'",
         ),
     ],

@@ -28,7 +28,7 @@ ARGUMENTS += ["--batch-size", "4", "--epochs", "2", "--workers", "0", "--save-ma
 
 
 def bench(processes: int, *arguments: str) -> None:
-    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-port=29517"]
+    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
     start = launcher if processes > 1 else []
     command = [sys.executable, *start, "-m", "benchmark", "run", *arguments]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
