@@ -27,7 +27,7 @@ PAGE = "docs/how-to/leaderboard.md"
 
 @click.command("leaderboard")
 @RUNS
-@click.option("--format", "form", type=click.Choice(["table", "csv", "md", "latex"]), default="table",
+@click.option("--format", "form", type=click.Choice(["table", "csv", "md", "latex", "bib"]), default="table",
               show_default=True)  # fmt: skip
 @click.option("--out", type=FILE, help="Write here instead of to stdout.")
 @click.option(
@@ -53,6 +53,7 @@ def command(
     methods by their means over splits and seeds, in percent. Exits with 1 when a record had to be refused.
     """
     from benchmark.leaderboard.board import leaderboard
+    from cocoad.base.console import path_line
     from cocoad.base.files import write_atomic
 
     board = leaderboard(runs, conditions, published)
@@ -60,11 +61,15 @@ def command(
     text = board.text(form, protocol, metrics, sort, width)
     if out:
         write_atomic(out, text.encode())
-        click.echo(f"wrote {out}", err=True)
+        click.echo(f"wrote {path_line(str(out))}", err=True)
+        if form in ("md", "latex"):
+            papers = out.with_suffix(".bib")
+            write_atomic(papers, board.bibtex().encode())
+            click.echo(f"wrote {path_line(str(papers))}", err=True)
     else:
         click.echo(text, nl=False)
     for refused in board.rejected:
-        click.echo(f"left out: {refused.reason}", err=True)
+        click.echo(f"left out: {path_line(refused.reason)}", err=True)
     if board.unfinished:
         click.echo(f"left out: {len(board.unfinished)} unfinished run(s), see `bench runs`", err=True)
     if board.rejected:

@@ -12,18 +12,15 @@ PAGE = "docs/reference/methods.md"
 
 @click.command(name="methods")
 @JSON
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print them as a Markdown table.")
-def command(as_json: bool, as_markdown: bool) -> None:
+def command(as_json: bool) -> None:
     """List the methods that there are, with how they train and where they come from."""
-    from benchmark.methods.catalogue import catalogue, markdown, notes, table
+    from benchmark.methods.catalogue import catalogue, notes, table
     from cocoad.base.console import show
     from cocoad.base.files import json_bytes
 
     rows = catalogue()
     if as_json:
         click.echo(json_bytes([row._asdict() for row in rows]).decode(), nl=False)
-    elif as_markdown:
-        click.echo(markdown(rows))
     else:
         show(table(rows))
         for line in notes(rows):

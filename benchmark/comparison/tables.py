@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from benchmark.comparison.compare import Comparison, Difference, Group
-from benchmark.runs.names import METRICS
+from benchmark.runs.columns import METRICS
 from cocoad.base.console import one_line, plain_table
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _groups(groups: dict[str, Group]) -> Table:
     chosen = [
         name for name in BY_GROUP if any(d.metric == name for g in groups.values() for d in g.differences)
     ]
-    table = _table("Group (B − A)", "Images", *(METRICS[name].label for name in chosen))
+    table = _table("Group (B − A)", "Images", *(METRICS[name].heading for name in chosen))
 
     def falling(item: tuple[str, Group]) -> tuple[str, float]:
         difference = _find(item[1], chosen[-1]).found.difference

@@ -76,7 +76,9 @@ def load_dataset(
     train = tuple(sample for sample in dataset.train if sample.class_name in classes)
     test = tuple(sample for sample in dataset.test if sample.class_name in classes)
     digest = sha256_bytes("\n".join((dataset.hash, *sorted(set(classes)))).encode())
-    return replace(dataset, hash=digest, train=train, test=test)
+    return replace(
+        dataset, hash=digest, train=train, test=test, of_classes=dataset.classes, of_hash=dataset.hash
+    )
 
 
 def layout_of(path: Path, layout: str | None = None) -> Layout:

@@ -33,6 +33,8 @@ class AnomalyDataset:
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
     unofficial: tuple[str, ...] = ()  # options of the build that make it another benchmark: rasterizer=coco
+    of_classes: tuple[str, ...] = ()  # all classes there are, where these samples are of some
+    of_hash: str = ""  # and the hash of all of it
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,4 +56,7 @@ class AnomalyDataset:
             test_anomalous=anomalous,
             unofficial=list(self.unofficial),
             pipeline=PIPELINE_VERSION,
+            per_class=bool(self.of_classes) and len(self.classes) == 1,
+            of_classes=list(self.of_classes),
+            of_hash=self.of_hash,
         )

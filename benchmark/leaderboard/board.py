@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from benchmark.leaderboard.citations import bibtex
+from benchmark.leaderboard.latex import latex
+from benchmark.leaderboard.published import published_sources
 from benchmark.leaderboard.rank import Ranking, rankings
-from benchmark.leaderboard.render import latex, markdown, terminal_text
-from benchmark.leaderboard.table import tidy, where
+from benchmark.leaderboard.render import markdown, terminal_text
+from benchmark.leaderboard.table import csv_text, tidy, where
 from benchmark.runs.collect import Rejected, load_runs
-from benchmark.runs.names import parse_columns
+from benchmark.runs.columns import parse_columns
 from cocoad.base.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["table", "csv", "md", "latex"]
+Format = Literal["table", "csv", "md", "latex", "bib"]
 RANKED_PROTOCOL = "ader"  # of the rankings, when none is named: published rows have no other
 
 
@@ -42,9 +45,13 @@ class Leaderboard:
 
     def csv(self, protocol: str | None = None) -> str:
         """Return the tidy table (fractions), of one protocol or both."""
-        table = where(self.table, [f"protocol={protocol}"] if protocol else [])
-        text: str = table.to_csv(index=False, lineterminator="\n")
-        return text
+        return csv_text(where(self.table, [f"protocol={protocol}"] if protocol else []))
+
+    def bibtex(self) -> str:
+        """Return BibTeX entries of the methods in the table, and of the published sources."""
+        sources = {source.source: source.cite for source in published_sources()}
+        used = [sources[name] for name in set(self.table["source"]) if name in sources]
+        return bibtex(set(self.table["method"]), used)
 
     def text(
         self,
@@ -57,6 +64,8 @@ class Leaderboard:
         """Return the leaderboard as ``form``; ``table`` is styled when given the terminal's ``width``."""
         if form == "csv":
             return self.csv(protocol)
+        if form == "bib":
+            return self.bibtex()
         columns = parse_columns(metrics)
         ranked = self.rankings(protocol, metrics, sort)
         if not ranked and not self.rejected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard.table import OWN, VARIANT
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAID_ELSEWHERE = ("", "means-only")  # a ranking's title says that it is of means
+BUDGET = {"epochs": "Epochs", "backbone": "Backbone", "weights": "Weights", "pretraining": "Pretraining"}
+"""What a result cost before it was scored, by column; a ranking shows those in which its lines differ."""
+VERSIONS = {"method_version": "method version", "pipeline_version": "pixel pipeline version"}
+IN_LABEL = ("input_size", "backbone", "weights", "preset", "epochs", "options", "recipe")
+UNITS = {"epochs": " epochs", "input_size": " px"}
+PAPER = "paper"
 
 
 @dataclass(frozen=True)
 class Value:
-    """A cell: mean (a fraction, or a cost in its file's unit; NaN: none) and deviation over seeds."""
+    """A mean (a fraction, or a cost in its file's unit; NaN: none) and its deviation over seeds."""
 
     mean: float
     deviation: float | None = None
@@ -30,11 +36,20 @@ class Value:
 class Entry:
     """A variant of a method."""
 
-    label: str
+    method: str
+    details: str  # what tells it from other variants of the method
     source: str  # "run", or where it was published
+    trust: str
     seeds: int  # runs that differ in nothing but the seed; 0 for published rows
     values: dict[str, Value]
+    budget: dict[str, str] = field(default_factory=dict)  # by the keys of BUDGET
+    own_recipe: str = ""  # what it was trained by where that is not its paper's recipe
     caveats: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The method's name and what tells it from its other variants."""
+        return f"{self.method} ({self.details})" if self.details else self.method
 
     @property
     def published(self) -> bool:
@@ -46,60 +61,106 @@ def entries_of(rows: pd.DataFrame, columns: Sequence[str], notes: list[str]) -> 
     """Return one entry per variant in ``rows`` (of one ranking); what is dropped is added to ``notes``."""
     if rows.empty:
         return []
+    peers = dict(tuple(rows.groupby(["source", "method"], sort=False)))
     entries = []
     for _, group in rows.groupby(list(VARIANT), sort=True):
         runs = group.sort_values("finished_at") if "finished_at" in group else group
         latest = runs.drop_duplicates(["split", "seed"], keep="last")
-        label = _label(latest.iloc[0], rows)
+        first = latest.iloc[0]
+        entry = _entry(latest, _details(first, peers[first["source"], first["method"]]), columns)
         if len(latest) < len(runs):
             notes.append(
-                f"{label}: {len(runs) - len(latest)} older run(s) of the same split and seed left out"
+                f"{entry.label}: {len(runs) - len(latest)} older run(s) of the same split and seed left out"
             )
-        seeds = [frozenset(split["seed"]) for _, split in latest.groupby("split")]
-        if len(set(seeds)) > 1:
-            notes.append(f"{label}: the splits have different seeds, so no deviation over seeds is given")
-        source = str(latest["source"].iloc[0])
-        entries.append(
-            Entry(
-                label=label,
-                source=source,
-                seeds=max(map(len, seeds)) if source == OWN else 0,
-                values={column: _value(latest, column, len(set(seeds)) == 1) for column in columns},
-                caveats=tuple(
-                    key for key in str(latest["caveats"].iloc[0]).split(";") if key not in SAID_ELSEWHERE
-                ),
+        if len(_seeds(latest)) > 1:
+            notes.append(
+                f"{entry.label}: the splits have different seeds, so no deviation over seeds is given"
             )
-        )
+        entries.append(entry)
+    for (_, method), of_method in peers.items():
+        notes += [
+            f"{method}: {words}s {', '.join(sorted(set(of_method[name])))} are rows of their own, never averaged"
+            for name, words in VERSIONS.items()
+            if of_method[name].nunique() > 1
+        ]
     return entries
+
+
+def _seeds(runs: pd.DataFrame) -> set[frozenset[str]]:
+    return {frozenset(split["seed"]) for _, split in runs.groupby("split")}
+
+
+def _entry(runs: pd.DataFrame, details: str, columns: Sequence[str]) -> Entry:
+    first, seeds = runs.iloc[0], _seeds(runs)
+    source = str(first["source"])
+    caveats = tuple(key for key in str(first["caveats"]).split(";") if key not in SAID_ELSEWHERE)
+    return Entry(
+        method=str(first["method"]),
+        details=details,
+        source=source,
+        trust=str(first["trust"]),
+        seeds=max(map(len, seeds)) if source == OWN else 0,
+        values={column: _value(runs, column, len(seeds) == 1) for column in columns},
+        budget={name: str(first[name]) for name in BUDGET},
+        own_recipe=_own_recipe(first),
+        caveats=caveats,
+    )
+
+
+def _own_recipe(row: pd.Series[Any]) -> str:
+    """Return what a method was trained by where that is not its paper's recipe, as far as the record tells."""
+    if row["source"] != OWN or row["trust"] != "native":
+        return ""
+    if row["weights"] == "random":
+        return "an encoder of random weights"
+    if row["preset"] == PAPER or not row["epochs"]:  # without epochs it was scored, not trained
+        return ""
+    return f"preset {row['preset']}" if row["preset"] else "a changed recipe"
 
 
 def _value(runs: pd.DataFrame, column: str, same_seeds: bool) -> Value:
     """Average over seeds, then splits (NaN when a run has none); the deviation is of the seeds' means."""
-    if column not in runs:
-        return Value(float("nan"))
-    numbers = runs.assign(number=runs[column].astype("float64"))
-    mean = float(
-        numbers.groupby("split")["number"].agg(lambda seeds: seeds.mean(skipna=False)).mean(skipna=False)
-    )
-    by_seed = numbers.groupby("seed")["number"].agg(lambda splits: splits.mean(skipna=False))
-    deviation = float(by_seed.std(ddof=1, skipna=False)) if same_seeds and len(by_seed) > 1 else None
+    numbers: dict[str, list[float]] = {}
+    by_seed: dict[str, list[float]] = {}
+    for split, seed, number in zip(runs["split"], runs["seed"], runs[column], strict=True):
+        numbers.setdefault(split, []).append(float(number))
+        by_seed.setdefault(seed, []).append(float(number))
+    mean = _mean([_mean(seeds) for seeds in numbers.values()])
+    deviation = _deviation([_mean(splits) for splits in by_seed.values()]) if same_seeds else None
     hinges = column in THRESHOLDS_ON_NORMALISED_MAPS.get(str(runs["protocol"].iloc[0]), frozenset())
     outlier = hinges and any(OUTLIER_PIXEL in str(flags).split(";") for flags in runs["flags"])
     return Value(mean, deviation, outlier)
 
 
-def _label(row: pd.Series[Any], rows: pd.DataFrame) -> str:
-    """Return the method's name and whatever tells this variant from the others of that name."""
-    peers = rows[(rows["method"] == row["method"]) & (rows["source"] == row["source"])]
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+def _deviation(numbers: Sequence[float]) -> float | None:
+    """Return the standard deviation (n − 1) of two or more numbers."""
+    if len(numbers) < 2:
+        return None
+    mean = _mean(numbers)
+    squares = sum((number - mean) ** 2 for number in numbers)
+    return float((squares / (len(numbers) - 1)) ** 0.5)
+
+
+def _details(row: pd.Series[Any], peers: pd.DataFrame) -> str:
+    """Return whatever tells a variant from the others of its method and source."""
     details = []
-    for name in VARIANT[2:]:
+    for name in IN_LABEL:
         if peers[name].nunique() < 2:
             continue
         if name in ("options", "recipe"):
             details += _differences(str(row[name]), [str(other) for other in peers[name].unique()])
+        elif name == "preset":
+            details.append(str(row[name]) or "changed recipe")
         elif row[name]:
-            details.append(f"{row[name]} epochs" if name == "epochs" else str(row[name]))
-    return f"{row['method']} ({', '.join(details)})" if details else str(row["method"])
+            details.append(f"{row[name]}{UNITS.get(name, '')}")
+    details += [
+        f"{words} {row[name]}" for name, words in VERSIONS.items() if peers[name].nunique() > 1 and row[name]
+    ]
+    return ", ".join(details)
 
 
 def _differences(own: str, others: Sequence[str]) -> list[str]:
@@ -110,5 +171,5 @@ def _differences(own: str, others: Sequence[str]) -> list[str]:
     return [
         f"{key}={json.dumps(mine.get(key))}"
         for key in keys
-        if len({json.dumps(o.get(key)) for o in objects}) > 1
+        if len({json.dumps(other.get(key)) for other in objects}) > 1
     ]

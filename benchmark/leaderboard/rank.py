@@ -6,26 +6,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark.leaderboard.entries import Entry, entries_of
+from benchmark.leaderboard.entries import BUDGET, Entry, entries_of
+from benchmark.leaderboard.per_class import PER_CLASS, with_class_means
+from benchmark.leaderboard.published.datasets import ABOUT, COCO_AD, PublishedDataset, named_like
 from benchmark.leaderboard.table import COUNTS, DATASET, OWN, VARIANT
-from benchmark.runs.names import COLUMNS
+from benchmark.runs.columns import COLUMNS
 from cocoad.base.errors import InputError
-from cocoad.coco.partition import SPLITS, partition
+from cocoad.coco.partition import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COCO_AD = "coco-ad"
-
 
 @dataclass(frozen=True)
 class Ranking:
-    """Entries that may be compared, best first, and notes on what the reader must know."""
+    """Entries that may be compared, best first, and notes on what the reader must know.
+
+    ``sort`` is the column they are ranked by, ``budget`` the keys of :data:`.entries.BUDGET` in which they differ.
+    """
 
     title: str
     protocol: str
     entries: list[Entry]
+    sort: str = "mad"
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def budget(self) -> tuple[str, ...]:
+        """The parts of a budget in which the entries differ, in the order in which a table shows them."""
+        return tuple(
+            name for name in BUDGET if len({entry.budget.get(name, "") for entry in self.entries}) > 1
+        )
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class _Block:
     """Runs that may be compared: one dataset in one version at one resolution, all on the same splits."""
 
     name: str  # of the dataset
-    shown: str  # the name, with what tells this dataset from others of that name
+    shown: str  # the name, with what tells this dataset from others of that name, and the setting
     image_size: str
     splits: tuple[str, ...]  # ("",) for a dataset without splits
     rows: pd.DataFrame
@@ -47,7 +58,7 @@ class _Block:
 
 
 def rankings(table: pd.DataFrame, columns: Sequence[str], sort: str) -> list[Ranking]:
-    """Return a tidy table's rankings: one per protocol, dataset, classes, resolution and dataset version.
+    """Return a tidy table's rankings: one per protocol, dataset, classes, setting, resolution and dataset version.
 
     Args:
         table: from :func:`benchmark.leaderboard.table.tidy`.
@@ -63,25 +74,54 @@ def rankings(table: pd.DataFrame, columns: Sequence[str], sort: str) -> list[Ran
     found: list[Ranking] = []
     for protocol in sorted(set(table["protocol"])):
         rows = table[table["protocol"] == protocol]
-        own, published = rows[rows["source"] == OWN], rows[rows["source"] != OWN]
+        published = rows[rows["source"] != OWN]
+        own, missing = with_class_means(rows[rows["source"] == OWN])
         joined: set[str] = set()
-        names = {_normalised(name) for name in own["dataset"]}
         for block in _blocks(own):
-            beside, notes = _published_beside(block, published)
-            joined |= {_normalised(block.name)} if len(beside) else set()
+            about, beside, notes = _published_beside(block, published)
+            joined |= {about.key} if about and len(beside) else set()
             entries = entries_of(block.rows, columns, notes) + entries_of(beside, columns, notes)
-            found.append(Ranking(block.title, protocol, _sorted(entries, sort), [*block.notes, *notes]))
-        for name, group in published.groupby("dataset", sort=True):
-            wanted = not names or _normalised(str(name)) in names | {COCO_AD}
-            if wanted and _normalised(str(name)) not in joined:
-                found += _published_alone(str(name), group, protocol, columns, sort)
+            notes = [*block.notes, *_missing_of(block, missing), *notes]
+            found.append(
+                _ranked(_title(block, about if len(beside) else None), protocol, entries, sort, notes)
+            )
+        alone = {key for key in published["dataset"] if _wanted(key, own)} - joined
+        for key in sorted(alone):
+            group = published[published["dataset"] == key]
+            found += _published_alone(str(key), group, protocol, columns, sort)
     return found
+
+
+def _ranked(title: str, protocol: str, entries: list[Entry], sort: str, notes: list[str]) -> Ranking:
+    ranking = Ranking(title, protocol, _sorted(entries, sort), sort, notes)
+    if differing := [BUDGET[name].lower() for name in ranking.budget if name != "pretraining"]:
+        notes.append(f"budgets differ ({', '.join(differing)}): the ranks are not those of methods alone")
+    return ranking
+
+
+def _title(block: _Block, about: PublishedDataset | None) -> str:
+    """Return a block's title; where published rows stand in it, with the declared name of what they are about."""
+    named = about and about.key != COCO_AD and about.name.lower() != block.name.lower()
+    return f"{block.title}: {about.name}" if about and named else block.title
+
+
+def _missing_of(block: _Block, notes: Sequence[str]) -> list[str]:
+    return [note for note in notes if f" on {block.name}, " in note]
+
+
+def _wanted(key: str, own: pd.DataFrame) -> bool:
+    """Say whether published rows that join no ranking are worth one of their own beside these runs."""
+    names = [named_like(str(name)) for name in set(own["dataset"])]
+    return own.empty or key == COCO_AD or any(about and about.key == key for about in names)
 
 
 def _blocks(own: pd.DataFrame) -> Iterator[_Block]:
     for key, dataset in own.groupby(list(DATASET), sort=True):
-        name, layout, classes, size = (str(part) for part in key)
-        shown = _told_apart(name, layout, classes, own)
+        name, layout, classes, setting, size = (str(part) for part in key)
+        whole = (
+            len(str(dataset["whole_classes"].iloc[0]).split(";")) if dataset["whole_classes"].iloc[0] else 0
+        )
+        shown = _told_apart(name, layout, own) + _about(name, classes.split(";"), setting, whole, own)
         versions = dataset.groupby("split")["dataset_hash"].nunique()
         if (versions > 1).any():
             note = (
@@ -93,12 +133,23 @@ def _blocks(own: pd.DataFrame) -> Iterator[_Block]:
             yield from _on_common_splits(name, shown, size, dataset)
 
 
-def _told_apart(name: str, layout: str, classes: str, own: pd.DataFrame) -> str:
-    """Name the layout and the classes too when runs on a dataset of this name differ in them."""
-    peers = own[own["dataset"] == name]
-    details = [layout] if peers["layout"].nunique() > 1 else []
-    details += [classes.replace(";", ", ")] if peers["classes"].nunique() > 1 else []
-    return f"{name} ({'; '.join(details)})" if details else name
+def _told_apart(name: str, layout: str, own: pd.DataFrame) -> str:
+    """Name the layout too when runs on a dataset of this name differ in it."""
+    return f"{name} ({layout})" if own[own["dataset"] == name]["layout"].nunique() > 1 else name
+
+
+def _about(name: str, classes: list[str], setting: str, whole: int, own: pd.DataFrame) -> str:
+    """Say which classes runs are about, of how many, and whether each has a model of its own."""
+    few = ", ".join(classes[:4]) + (" …" if len(classes) > 4 else "")
+    if setting == PER_CLASS:
+        return (
+            f": class {few} of {whole}" if whole else f", one model per class, mean of {len(classes)} classes"
+        )
+    if whole:
+        return f": classes {few} ({len(classes)} of {whole}), one model for all of them"
+    if len(classes) > 1:
+        return f", one model for all {len(classes)} classes"
+    return f" ({few})" if own[own["dataset"] == name]["classes"].nunique() > 1 else ""
 
 
 def _on_common_splits(name: str, shown: str, size: str, rows: pd.DataFrame) -> Iterator[_Block]:
@@ -117,52 +168,70 @@ def _on_common_splits(name: str, shown: str, size: str, rows: pd.DataFrame) -> I
             yield _Block(name, shown, size, (split,), rows[rows["split"] == split], (note,))
 
 
-def _published_beside(block: _Block, published: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the published rows that belong into ``block`` and a note on how sure that is."""
-    same = published[published["dataset"].map(_normalised) == _normalised(block.name)]
+def _published_beside(
+    block: _Block, published: pd.DataFrame
+) -> tuple[PublishedDataset | None, pd.DataFrame, list[str]]:
+    """Return the published dataset that a block is of, the rows that belong into it, and why, or why not."""
+    none = published.iloc[:0]
+    about = next((about for about in ABOUT.values() if not _differs(block, about)), None)
+    if about is None:
+        similar = named_like(block.name)
+        if similar is None or similar.key not in set(published["dataset"]):
+            return None, none, []
+        return similar, none, [f"published rows stand apart: {_differs(block, similar)}"]
+    same = published[published["dataset"] == about.key]
     if same.empty:
-        return same, []
-    if _normalised(block.name) == COCO_AD and (why := _unofficial(block.rows)):
-        return same.iloc[:0], [f"published rows stand apart: {why}"]
+        return about, none, []
+    if options := sorted(set(block.rows["unofficial"]) - {""}):
+        return about, none, [f"published rows stand apart: this dataset was built with {', '.join(options)}"]
+    settings = set(block.rows["setting"])
+    if len(about.classes) > 1 and not settings & set(same["setting"]):
+        return about, none, ["published rows stand apart: they are of one model for all classes"]
     sized = same[same["image_size"].isin(["", block.image_size])]
-    if sized.empty or (block.image_size not in set(sized["image_size"])):
-        return same.iloc[:0], [f"published rows stand apart: they were not scored at {block.image_size} px"]
+    if block.image_size not in set(sized["image_size"]):
+        return about, none, [f"published rows stand apart: they were not scored at {block.image_size} px"]
     if block.splits == tuple(map(str, SPLITS)):
         chosen = sized[sized["split"] == "mean"]
     else:
         chosen = sized[sized["split"].isin(block.splits)]
         full = chosen.groupby(["source", "method"])["split"].transform("nunique") == len(block.splits)
         chosen = chosen[full]
-    counts = "official numbers of images" if _normalised(block.name) == COCO_AD else "same name"
-    return chosen, [f"published rows: the {counts}, but the hash of their data is not known"] if len(
-        chosen
-    ) else []
+    what = (
+        "the official numbers of images" if about.key == COCO_AD else "the same classes and numbers of images"
+    )
+    return (
+        about,
+        chosen,
+        [f"published rows: {what}, but the hash of their data is not known"] if len(chosen) else [],
+    )
 
 
-def _unofficial(rows: pd.DataFrame) -> str:
-    """Return why runs on COCO-AD cannot stand beside published rows, or nothing."""
-    if options := sorted(set(rows["unofficial"]) - {""}):
-        return f"this dataset was built with {', '.join(options)}"
-    wrong = "these test sets have not the official numbers of images"
-    for split, group in rows.groupby("split"):
-        if str(split) not in map(str, SPLITS):
-            return wrong
-        official = partition(int(str(split))).official
-        if any(set(group[name]) != {getattr(official, name)} for name in COUNTS):
-            return wrong
+def _differs(block: _Block, about: PublishedDataset) -> str:
+    """Return why a block is not of a published dataset, or nothing."""
+    if about.key == COCO_AD and named_like(block.name) is not about:
+        return "another name"  # all splits of COCO have one class, so that the name must tell
+    for split in block.splits:
+        rows = block.rows[block.rows["split"] == split]
+        for counts in rows[list(COUNTS)].drop_duplicates().itertuples(index=False):
+            classes = str(rows["classes"].iloc[0]).split(";")
+            if why := about.differs(classes, (int(counts[0]), int(counts[1]), int(counts[2])), split):
+                return why
     return ""
 
 
 def _published_alone(
-    name: str, rows: pd.DataFrame, protocol: str, columns: Sequence[str], sort: str
+    key: str, rows: pd.DataFrame, protocol: str, columns: Sequence[str], sort: str
 ) -> Iterator[Ranking]:
     """Yield the means where there are means, else each split (as after ``--where split=0``)."""
+    about = ABOUT.get(key)
+    classes = f", one model for all {len(about.classes)} classes" if about and len(about.classes) > 1 else ""
     splits = ["mean"] if "mean" in set(rows["split"]) else sorted(set(rows["split"]))
     for split in splits:
         words = "mean of the four splits" if split == "mean" else _splits_in_words((split,))
-        title = ", ".join(part for part in (name, words, "published rows only") if part)
-        entries = entries_of(rows[rows["split"] == split], columns, [])
-        yield Ranking(title, protocol, _sorted(entries, sort))
+        title = ", ".join(part for part in (f"{key}{classes}", words, "published rows only") if part)
+        notes: list[str] = []
+        entries = entries_of(rows[rows["split"] == split], columns, notes)
+        yield _ranked(title, protocol, entries, sort, notes)
 
 
 def _sorted(entries: Sequence[Entry], sort: str) -> list[Entry]:
@@ -175,10 +244,6 @@ def _sorted(entries: Sequence[Entry], sort: str) -> list[Entry]:
         return (mean != mean, 0.0 if mean != mean else sign * mean, entry.label)
 
     return sorted(entries, key=key)
-
-
-def _normalised(name: str) -> str:
-    return name.lower().replace("_", "-")
 
 
 def _splits_in_words(splits: tuple[str, ...]) -> str:

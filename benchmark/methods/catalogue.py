@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-class Row(NamedTuple):
+class MethodRow(NamedTuple):
     """A method: its name, how it trains, its own backbone, its source, the package that has it, and a note.
 
     The note says what a method needs beside weights, or why it cannot work here.
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def catalogue() -> list[Row]:
+def catalogue() -> list[MethodRow]:
     """Return all methods, of this package and of others; say on stderr which of the latter are broken."""
     packages = {
         point.name: point.dist.name if point.dist else "unknown" for point in entry_points(group=ENTRY_POINTS)
@@ -46,47 +46,39 @@ def catalogue() -> list[Row]:
     return rows + [_anomalib_row(name, about) for name, about in MODELS.items()]
 
 
-def _row(name: str, package: str) -> Row:
+def _row(name: str, package: str) -> MethodRow:
     facts = facts_of(name)
     recipe = facts.presets["paper"]
     training = "one pass" if facts.training == "one pass" else f"{recipe.epochs} epochs, {recipe.optimizer}"
-    return Row(name, training, facts.default_backbone, facts.source, package)
+    return MethodRow(name, training, facts.default_backbone, facts.source, package)
 
 
-def _anomalib_row(name: str, about: Known) -> Row:
+def _anomalib_row(name: str, about: Known) -> MethodRow:
     found = installed()
     package = f"anomalib {found}" if found else "needs cocoad[anomalib]"
     passes = "one pass" if about.epochs == 1 else f"{about.epochs} passes"
     training = passes if about.fixed else f"{about.epochs} epochs, anomalib's"
     if about.refused:
-        return Row(PREFIX + name, "–", None, about.source, package, f"cannot work here: {about.refused}")
-    return Row(
+        return MethodRow(
+            PREFIX + name, "–", None, about.source, package, f"cannot work here: {about.refused}"
+        )
+    return MethodRow(
         PREFIX + name, training, about.backbone, about.source, package, about.needs and f"needs {about.needs}"
     )
 
 
-def table(rows: Iterable[Row]) -> Table:
+def table(rows: Iterable[MethodRow]) -> Table:
     """Return the methods as a table."""
     from rich.text import Text
 
     shown = plain_table()
     for heading in ("Method", "Training", "Backbone", "Source", "Package"):
-        shown.add_column(heading, overflow="fold")
+        shown.add_column(heading, min_width=24 if heading == "Source" else None)
     for row in rows:
         shown.add_row(*(Text(value or "–") for value in row[:5]))
     return shown
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """Return the methods as a Markdown table; the page ``docs/reference/methods.md`` holds it."""
-    lines = ["| method | training | backbone | source | package | note |", "| --- " * 6 + "|"]
-    for row in rows:
-        package = "cocoad[anomalib]" if row.name.startswith(PREFIX) else row.package
-        cells = (f"`{row.name}`", row.training, row.backbone or "–", row.source, package, row.note)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def notes(rows: Iterable[Row]) -> list[str]:
+def notes(rows: Iterable[MethodRow]) -> list[str]:
     """Return a line for each method of which there is more to say than the table does."""
     return [f"{row.name}: {row.note}" for row in rows if row.note]

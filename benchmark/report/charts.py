@@ -13,7 +13,7 @@ from benchmark.leaderboard.rank import Ranking
 from benchmark.metrics.ranking import FPR_LIMIT
 from benchmark.report.svg import LARGEST, Axis, Series, axis_for, histogram, line_chart, scatter, widened
 from benchmark.report.testsets import RunsOnTestSet, ShownRun, Styles
-from benchmark.runs.names import COLUMNS
+from benchmark.runs.columns import COLUMNS
 
 BINS = 30
 
@@ -147,8 +147,8 @@ def cost_charts(ranking: Ranking, styles: Styles) -> list[Chart]:
                 series.append(Series(entry.label, styles.of(entry.label), [(x, y)]))
         if not series:
             continue
-        title = f"mAD over {column.label}"
-        x_axis = axis_for(column.label, [one.points[0][0] for one in series], log=True)
+        title = f"mAD over {column.heading}"
+        x_axis = axis_for(column.heading, [one.points[0][0] for one in series], log=True)
         y_axis = axis_for("mAD (%)", [one.points[0][1] for one in series])
         charts.append(Chart(title, scatter(title, series, x_axis, y_axis)))
     return charts

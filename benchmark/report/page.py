@@ -23,7 +23,7 @@ from benchmark.report.gallery import Wall, gallery
 from benchmark.report.tables import BoardTable, Breakdown, board_table, breakdowns
 from benchmark.report.testsets import RunsOnTestSet, Styles, test_sets
 from benchmark.runs.collect import Rejected, load_runs
-from benchmark.runs.names import parse_columns
+from benchmark.runs.columns import parse_columns
 from cocoad import __version__
 from cocoad.base.errors import InputError
 from cocoad.base.files import write_atomic

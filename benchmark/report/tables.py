@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmark.leaderboard.entries import Value
 from benchmark.leaderboard.rank import Ranking
 from benchmark.report.testsets import RunsOnTestSet
-from benchmark.runs.names import COLUMNS, DEFAULT_METRICS, METRICS
+from benchmark.runs.columns import COLUMNS, DEFAULT_METRICS, METRICS
 from benchmark.runs.record import ByProtocol
 
 BROKEN_DOWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "aupro", "pixel_f1_max", "pixel_iou_max")
@@ -77,8 +77,8 @@ def board_table(ranking: Ranking) -> BoardTable:
         name for name in COLUMNS if any(math.isfinite(entry.values[name].mean) for entry in ranking.entries)
     ]
     heads = [
-        Head(name, COLUMNS[name].label, name not in DEFAULT_METRICS,
-             COLUMNS[name].higher_is_better)
+        Head(name, COLUMNS[name].heading, name not in DEFAULT_METRICS,
+             COLUMNS[name].higher_is_better is True)
         for name in known
     ]  # fmt: skip
     bests = {name: _best([entry.values[name].mean for entry in ranking.entries], name) for name in known}
@@ -131,7 +131,7 @@ def breakdowns(group: RunsOnTestSet) -> list[Breakdown]:
                 values = [one.get(protocol, {}).get(metric) for one in found]
                 rows.append((kind, name, _shaded(values)))
             if any(cell.number is not None for _, _, cells in rows for cell in cells):
-                tables.append(Breakdown(protocol, METRICS[metric].label, rows))
+                tables.append(Breakdown(protocol, METRICS[metric].heading, rows))
     return tables
 
 

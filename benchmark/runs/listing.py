@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.config import read_yaml
 from benchmark.runs.collect import RunState, find_runs, run_state
-from benchmark.runs.names import COSTS, METRICS
+from benchmark.runs.columns import COSTS, METRICS
 from benchmark.runs.record import CONFIG_FILE, ByProtocol, Record
 from cocoad.base.console import one_line, plain_table
 from cocoad.base.errors import InputError
@@ -96,7 +96,7 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
         "finished": record.finished_at,
         "flags": ", ".join(record.flags),
         **{f"undefined {key}": why for key, why in record.undefined.items()},
-        **{f"cost {COSTS[name].label}": _cost(record, name) for name in COSTS},
+        **{f"cost {COSTS[name].heading}": _cost(record, name) for name in COSTS},
         **dict(_leaves("environment", record.environment)),
     }
     shown: list[RenderableType] = [_facts(facts), _metrics(record.metrics)]
@@ -148,7 +148,7 @@ def _breakdown(heading: str, parts: dict[str, ByProtocol]) -> RenderableType:
         "ader" if all("ader" in part for part in parts.values()) else sorted(next(iter(parts.values())))[0]
     )
     table = _table(
-        f"{heading} ({protocol}, percent)", *(METRICS[name].label for name in PER_GROUP), numbers=1
+        f"{heading} ({protocol}, percent)", *(METRICS[name].heading for name in PER_GROUP), numbers=1
     )
     for name, part in parts.items():
         values = [_percent(part.get(protocol, {}).get(metric)) for metric in PER_GROUP]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -29,7 +29,10 @@ TRAIN_LOG_FILE = "train_log.csv"  # epoch, step, loss, learning_rate, images_per
 MAPS_DIR = "maps"
 TENSORBOARD_DIR = "tensorboard"
 
-Metrics = dict[str, float | None]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what every reader's numbers hold
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
+Metrics = dict[str, Fraction | None]
 ByProtocol = dict[str, Metrics]  # "ader" and "exact"
 
 
@@ -39,9 +42,9 @@ class MethodInfo(msgspec.Struct, frozen=True):
     name: str
     backbone: str | None
     weights: str  # imagenet, offline, random, or "<file name> sha256:<first 8>"
-    parameters: int | None = None
-    trainable_parameters: int | None = None
-    gmacs: float | None = None  # 1e9 multiply–accumulates for one image
+    parameters: Count | None = None
+    trainable_parameters: Count | None = None
+    gmacs: Amount | None = None  # 1e9 multiply–accumulates for one image
     options: dict[str, Any] = {}
     version: int | None = (
         None  # of the method's code; None: not of this bench, or recorded before there were any
@@ -57,23 +60,26 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     hash: str
     image_size: int
     classes: list[str]
-    train_normal: int
-    test_normal: int
-    test_anomalous: int
+    train_normal: Count
+    test_normal: Count
+    test_anomalous: Count
     unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
     pipeline: int | None = None  # version of how files become pixels
     score_size: int | None = None  # pixels at which maps and masks are compared; None: image_size
+    per_class: bool = False  # one model per class, rather than one for all
+    of_classes: list[str] = []  # all classes of the dataset where ``classes`` are some of them
+    of_hash: str = ""  # and the hash of all of it
 
 
 class Cost(msgspec.Struct, frozen=True):
     """What it cost, on the machine that ``environment`` describes; seconds, bytes and images per second."""
 
-    train_seconds: float | None = None
-    test_seconds: float | None = None
-    train_images_per_s: float | None = None
-    test_images_per_s: float | None = None
-    peak_memory_bytes: int | None = None
-    peak_gpu_memory_bytes: int | None = None
+    train_seconds: Amount | None = None
+    test_seconds: Amount | None = None
+    train_images_per_s: Amount | None = None
+    test_images_per_s: Amount | None = None
+    peak_memory_bytes: Count | None = None
+    peak_gpu_memory_bytes: Count | None = None
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -114,10 +120,10 @@ def record_hash(content: Mapping[str, Any]) -> str:
 
 
 def write_record(directory: Path, record: Record) -> Record:
-    """Sign ``record`` with its hash and write it to ``directory/result.json``; return the signed record."""
-    signed = msgspec.structs.replace(record, sha256=record_hash(msgspec.to_builtins(record)))
-    write_atomic(directory / RESULT_FILE, msgspec.json.format(msgspec.json.encode(signed), indent=1) + b"\n")
-    return signed
+    """Write ``record`` with its hash to ``directory/result.json``; return it with the hash."""
+    hashed = msgspec.structs.replace(record, sha256=record_hash(msgspec.to_builtins(record)))
+    write_atomic(directory / RESULT_FILE, msgspec.json.format(msgspec.json.encode(hashed), indent=1) + b"\n")
+    return hashed
 
 
 def read_record(directory: Path) -> Record:

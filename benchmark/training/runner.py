@@ -1,4 +1,4 @@
-"""One run: a configuration becomes a run directory with weights, scores, curves and a signed record."""
+"""One run: a configuration becomes a run directory with weights, scores, curves and a record."""
 
 from __future__ import annotations
 

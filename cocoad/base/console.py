@@ -113,10 +113,16 @@ def progress(quiet: bool = False, auto_refresh: bool = True) -> Progress:
 def show(*renderables: RenderableType) -> None:
     """Print rich tables and texts on stdout: fitted to a terminal, or plain and as wide as need be."""
     from rich.console import Console
+    from rich.table import Table
+
+    from cocoad.base.tables import fitted
 
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1000)
+    parts = [
+        part for one in renderables for part in (fitted(one, console) if isinstance(one, Table) else [one])
+    ]
     with console.capture() as capture:
-        console.print(*renderables, sep="\n", markup=False)
+        console.print(*parts, sep="\n", markup=False, crop=False)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 

@@ -1,18 +1,18 @@
-"""The published COCO-AD results (and InvAD's on five other datasets) as rows beside one's own runs.
-
-Each CSV here has one row per source, method, dataset and split; ``split`` is ``mean`` where only the mean of
-the four splits was published. Values are fractions; ``caveats`` are keys of :data:`CAVEATS`.
-"""
+"""Published results as rows beside one's own runs: one YAML file per source, see :mod:`.source`; and public logs."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmark.leaderboard.published.source import Source, read_source, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = ("coco_ad_means.csv", "coco_ad_by_split.csv", "invad_other_datasets.csv")
+FOLDER = Path(__file__).parent
+TEMPLATE = FOLDER / "template.yaml"
 
 LOGS = {"mvtec_ad": "mvtec_ad.csv", "coco-ad": "coco_ad.csv"}  # the ADer benchmark's, by dataset
 
@@ -22,18 +22,25 @@ CAVEATS = {
     "swapped-ap-f1": "pixel AP and F1-max look swapped in the source; given as printed",
     "reordered": "the source prints AUPRO in a wrong column of most rows; put in order, means recomputed",
     "size-not-stated": "evaluation resolution not known; shown among the 256-pixel rows",
+    "below-floor": "image F1-max below that of calling every image anomalous, which is impossible; given as printed",
 }
+
+
+@cache
+def published_sources() -> tuple[Source, ...]:
+    """Return all published sources, in the order of their files' names."""
+    return tuple(read_source(path) for path in sorted(FOLDER.glob("*.yaml")) if path != TEMPLATE)
 
 
 def published_rows() -> pd.DataFrame:
     """Return all published rows; identifying columns are strings, empty where unknown, metrics float64."""
     import pandas as pd
 
-    names = ("source", "method", "dataset", "split", "image_size", "protocol", "epochs", "caveats")
-    folder = Path(__file__).parent
-    tables = [pd.read_csv(folder / name, dtype=dict.fromkeys(names, "str")) for name in FILES]
-    table = pd.concat(tables, ignore_index=True)
-    return table.fillna(dict.fromkeys(names, ""))
+    table = pd.DataFrame([row for source in published_sources() for row in rows_of(source)])
+    table[["train_normal", "test_normal", "test_anomalous"]] = table[
+        ["train_normal", "test_normal", "test_anomalous"]
+    ].astype("Int64")
+    return table
 
 
 def published_log(dataset: str) -> pd.DataFrame:

@@ -21,12 +21,18 @@ def test_it_prints_a_table_of_the_runs_under_a_folder(make_run: Any) -> None:
     run = make_run("a", "invad", 0.5)
     result = call(run.parent)
     assert result.exit_code == 0, result.output
-    assert re.search(r"invad +run +50\.0", result.stdout)
+    assert re.search(r"invad +50\.0 +native", result.stdout)
 
 
 def test_it_writes_every_format_to_a_file(make_run: Any, tmp_path: Path) -> None:
     run = make_run("a", "invad", 0.5)
-    marks = {"csv": "source,method,backbone", "md": "| Method |", "latex": r"\toprule", "table": "Method"}
+    marks = {
+        "csv": "source,trust,method",
+        "md": "| Method |",
+        "latex": r"\toprule",
+        "bib": "@misc{zhang2024invad",
+        "table": "Method",
+    }
     for form, mark in marks.items():
         out = tmp_path / f"board.{form}"
         result = call(run.parent, "--format", form, "--out", out)

@@ -25,7 +25,7 @@ def test_it_prints_identity_metrics_groups_costs_and_environment(make_run: Any) 
     result = CliRunner().invoke(bench, ["show", str(run)])
     assert result.exit_code == 0, result.output
     for words in (
-        "rd on wide_resnet50_2, weights imagenet",
+        "rd on wide_resnet50_2.racm_in1k, weights imagenet",
         "coco-ad, split 0 at 256 px (30 train, 10 + 20 test)",
         "no normal pixel",
         "outlier-pixel",
