@@ -43,7 +43,7 @@ def test_a_finished_run_of_another_version_of_the_method_is_no_run_of_this_one(m
     about = {"config": to_plain(CONFIG), "dataset": {"hash": "a"}, "method_info": {"version": 1}}
     record = read_record(make_run("a", **about))
     check_finished(Path("runs/a"), record, CONFIG, INVAD, "a")
-    with pytest.raises(InputError, match=r"another version of the method \(1, here 2\): give --force"):
+    with pytest.raises(InputError, match=r"another version of the method \(1, here 2\): give --overwrite"):
         check_finished(Path("runs/a"), record, CONFIG, replace(INVAD, version=2), "a")
 
 
