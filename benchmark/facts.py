@@ -22,6 +22,7 @@ class Facts:
         default_backbone: a timm name; None: it has no backbone.
         training: which loop trains it.
         fixed_epochs: that it takes whatever a recipe says.
+        image_size: pixels, square, of the images unless said: what it takes and its paper's protocol come to here.
         version: raised whenever its scores change; runs of different versions are not comparable.
         score_size: pixels at which its paper scores, where that is not the input's size.
     """
@@ -31,6 +32,7 @@ class Facts:
     default_backbone: str | None = None
     training: Training = "gradient"
     fixed_epochs: int | None = None
+    image_size: int = 256
     version: int = 1
     score_size: int | None = None
 

@@ -18,7 +18,7 @@ COCO_ROOT = click.option(
 )
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
 IMAGE_SIZE = click.option(
-    "--image-size", type=click.IntRange(min=32, max=4096), help="Pixels, square.  [default: 256]"
+    "--image-size", type=click.IntRange(min=32, max=4096), help="Pixels.  [default: the method's own]"
 )
 WORKERS = click.option(
     "--workers", type=click.IntRange(min=0), help="Loader processes.  [default: by the cores]"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +95,51 @@ def pooled_image_scores(maps: Tensor, kernel: int = 16) -> Tensor:
     height, width = maps.shape[-2:]
     pooled = F.avg_pool2d(maps.float()[:, None], (min(kernel, height), 1), stride=1)
     return F.avg_pool2d(pooled, (1, min(kernel, width)), stride=1).flatten(1).amax(1)
+
+
+def top_share_scores(values: Tensor, share: float = 0.01) -> Tensor:
+    """Return the mean (B,) of the highest ``share`` of each image's values (B, …): one of them at least."""
+    values = values.flatten(1).float()
+    return values.topk(max(1, int(values.shape[1] * share)), dim=1).values.mean(1)
+
+
+def grouped_cosine_map(
+    features: Sequence[Tensor],
+    reconstructions: Sequence[Tensor],
+    size: Sequence[int],
+    map_size: Sequence[int],
+) -> Tensor:
+    """Return the groups' mean of 1 - cosine similarity, as Dinomaly does (Guo et al., CVPR 2025).
+
+    Each group's distances are brought to ``size`` (bilinear, corners aligned), their mean to ``map_size``
+    (bilinear, corners not aligned), and that is blurred by a 5×5 Gaussian of sigma 4 with zeros around.
+
+    Args:
+        features: the groups [(B, C, h, w)].
+        reconstructions: tensors of the same shapes.
+        size: height and width of the images, pixels.
+        map_size: height and width of the maps.
+    """
+    total = torch.zeros((), device=features[0].device)
+    for feature, reconstruction in zip(features, reconstructions, strict=True):
+        distance = 1 - F.cosine_similarity(feature.float(), reconstruction.float(), dim=1)
+        total = total + _resize(distance[:, None], tuple(size))
+    maps = total / len(features)
+    if tuple(size) != tuple(map_size):
+        maps = F.interpolate(maps, tuple(map_size), mode="bilinear", align_corners=False)
+    return window_blur(maps[:, 0])
+
+
+def window_blur(maps: Tensor, window: int = 5, sigma: float = 4.0) -> Tensor:
+    """Blur maps (B, H, W) by a Gaussian cut to ``window`` pixels a side, with zeros around; float32."""
+    offsets = torch.arange(window, device=maps.device) - window // 2
+    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    weights = weights / weights.sum()
+    # Sums of shifted copies and no convolution: on a GPU that one may run in TF32, ten bits of mantissa.
+    padded = F.pad(maps.float(), [window // 2] * 4)
+    height, width = maps.shape[-2:]
+    rows = sum(weights[i] * padded[:, i : i + height] for i in range(window))
+    return cast(Tensor, sum(weights[i] * cast(Tensor, rows)[:, :, i : i + width] for i in range(window)))
 
 
 def _blur_matrix(length: int, sigma: float, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -45,8 +45,11 @@ class FrozenEncoder(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the levels [(B, C_i, H_i, W_i)] of images (B, 3, H, W) in [0, 1]."""
-        normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return list(cast("list[Tensor]", self.net(normalised)))
+        return list(cast("list[Tensor]", self.net(self.normalised(images))))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return images in [0, 1] by the mean and deviation that the network was pretrained with."""
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def load(self, weights: str) -> None:
         """Load pretrained weights: ``imagenet`` (downloaded), ``offline``, ``random`` or a file's path.

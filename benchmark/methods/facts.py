@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmark.config import Recipe
+from benchmark.config import Preset, Recipe
 from benchmark.facts import Facts
 
 ONE_PASS = Recipe(epochs=1, batch_size=32)
 
 
-def _one_pass(source: str, backbone: str | None = None) -> Facts:
-    return Facts(source, {"paper": ONE_PASS, "fast": ONE_PASS}, backbone, training="one pass")
+def _one_pass(source: str, backbone: str | None = None, image_size: int = 256) -> Facts:
+    presets: dict[Preset, Recipe] = {"paper": ONE_PASS, "fast": ONE_PASS}
+    return Facts(source, presets, backbone, training="one pass", image_size=image_size)
 
 
 def _by_gradient(source: str, backbone: str, paper: Recipe, fast_decay_at: float = 0.8) -> Facts:
@@ -51,12 +52,22 @@ VITAD = _by_gradient(
     "vit_small_patch16_224.dino",
     Recipe(epochs=100, batch_size=8, optimizer="adamw", learning_rate=1e-4, weight_decay=1e-4),
 )
+CFLOW = _by_gradient(
+    "Gudovskiy et al., CFLOW-AD: Real-Time Unsupervised Anomaly Detection with Localization, WACV 2022",
+    "wide_resnet50_2.racm_in1k",
+    Recipe(epochs=100, batch_size=32, optimizer="adam", learning_rate=2e-4),
+)
 PADIM = _one_pass(
     "Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR Workshops 2021", "resnet18.tv_in1k"
 )
 PATCHCORE = _one_pass(
     "Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
     "wide_resnet50_2.racm_in1k",
+)
+ANOMALY_DINO = _one_pass(
+    "Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
+    "vit_small_patch14_dinov2.lvd142m",
+    image_size=252,
 )
 MEAN_IMAGE = _one_pass("a floor of this bench")
 FEATURE_DISTANCE = _one_pass("a floor of this bench", "resnet34.bt_in1k")
@@ -67,8 +78,10 @@ BUILT_IN = {  # a method's name -> where its class is, and what it is
     "rd": ("benchmark.methods.rd:ReverseDistillation", RD),
     "uniad": ("benchmark.methods.uniad:UniAD", UNIAD),
     "vitad": ("benchmark.methods.vitad:ViTAD", VITAD),
+    "cflow": ("benchmark.methods.cflow:CFlow", CFLOW),
     "padim": ("benchmark.methods.padim:PaDiM", PADIM),
     "patchcore": ("benchmark.methods.patchcore:PatchCore", PATCHCORE),
+    "anomalydino": ("benchmark.methods.anomalydino:AnomalyDINO", ANOMALY_DINO),
     "mean-image": ("benchmark.methods.floors:MeanImage", MEAN_IMAGE),
     "feature-distance": ("benchmark.methods.floors:FeatureDistance", FEATURE_DISTANCE),
 }

@@ -88,4 +88,4 @@ class PaDiM(OnePassMethod):
         centred = self._places(images) - self.mean[:, None]
         distances = torch.bmm(centred, self.whitening.transpose(1, 2)).square().sum(2).sqrt()
         side = images.shape[-1] // 4
-        return upsampled_map(distances.T.reshape(len(images), side, side), images.shape[-2:])
+        return upsampled_map(distances.T.reshape(-1, side, side), images.shape[-2:])

@@ -12,12 +12,11 @@ from benchmark.facts import Facts
 from benchmark.layers.anomaly_maps import upsampled_map
 from benchmark.layers.backbone import Backbone
 from benchmark.layers.coreset import greedy_coreset
+from benchmark.layers.nearest import nearest_distances
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.facts import PATCHCORE
 from cocoad.base.errors import InputError
-
-QUERY_CHUNK = 4096  # patches compared with the bank at a time
 
 
 class PatchCore(OnePassMethod):
@@ -71,12 +70,9 @@ class PatchCore(OnePassMethod):
         """Return the distances to the nearest kept patch, upsampled and blurred (B, H, W)."""
         if not len(self.bank):
             raise InputError("PatchCore has an empty memory bank: it was not trained")
-        patches = self._patches(images)
-        nearest = [
-            torch.cdist(part, self.bank).amin(1) for part in torch.split(patches.flatten(0, 1), QUERY_CHUNK)
-        ]
         side = images.shape[-1] // 8
-        return upsampled_map(torch.cat(nearest).reshape(len(images), side, side), images.shape[-2:])
+        distances = nearest_distances(self._patches(images), self.bank)
+        return upsampled_map(distances.reshape(-1, side, side), images.shape[-2:])
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Take a bank of any number of patches."""

@@ -168,13 +168,14 @@ def _hours(config: RunConfig, facts: _Facts, left: float = 1.0) -> float | None:
 
 def profile_command(config: RunConfig) -> str:
     """Return the command that measures the speed this run's hours would be computed from."""
-    default = facts_of(config.method).presets["paper"]
+    facts = facts_of(config.method)
+    default = facts.presets["paper"]
     words = ["bench profile --method", config.method]
     if config.preset != "paper":
         words += ["--preset", config.preset]
     if config.recipe.batch_size != default.batch_size:
         words += ["--batch-size", str(config.recipe.batch_size)]
-    if config.image_size != RunConfig.image_size:
+    if config.image_size != facts.image_size:
         words += ["--image-size", str(config.image_size)]
     for name, value in (("--backbone", config.backbone), ("--cache", config.cache)):
         words += [name, str(value)] if value else []

@@ -37,7 +37,7 @@ def configs(
     Args:
         options: fields of :class:`RunConfig`, and ``epochs``, ``batch_size``, ``learning_rate`` of its recipe;
             those that are None were not given. Without a file, or when a preset is given, the recipe is the
-            method's preset.
+            method's preset; the image size, where nothing gives it, is the method's own.
         splits: their numbers; none: as the file says, or 0.
         settings: ``recipe.NAME=VALUE``, ``options.NAME=VALUE`` (of the method) or ``NAME=VALUE``, in YAML.
         file: a run's ``config.yaml``, or one written by hand.
@@ -59,6 +59,7 @@ def configured(asked: Settings, splits: Sequence[int] = (), file: Path | None = 
     values["method"] = canonical(str(values["method"]))
     if "recipe" not in given and (file is None or "preset" in given or "recipe" not in values):
         values |= _preset(values["method"], values.get("preset", "paper"))
+    values.setdefault("image_size", facts_of(values["method"]).image_size)
     for name, more in (("recipe", asked.recipe), ("method_options", asked.options)):
         if isinstance(values.setdefault(name, {}), dict):  # else it is refused below
             values[name] = {**values[name], **more}

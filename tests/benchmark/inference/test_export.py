@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from benchmark.cli.export import command
 from benchmark.inference import TrainedModel, load_run, onnx
+from benchmark.methods.base import OnePassMethod
+from benchmark.methods.facts import BUILT_IN
 from benchmark.methods.registry import create
 from cocoad.base.errors import CocoadError, InputError, ResourceError
 
@@ -37,20 +39,45 @@ def test_onnxruntime_gives_the_maps_and_scores_of_the_run_at_any_batch_size(trai
     assert metadata["image_size"] == "64"
 
 
+BACKBONES: dict[str, str | None] = {
+    "invad": "test_resnet",
+    "invad-lite": "test_resnet",
+    "rd": "resnet18",
+    "uniad": "test_efficientnet",
+    "vitad": "test_vit",
+    "cflow": "test_resnet",
+    "padim": "test_resnet",
+    "patchcore": "test_resnet",
+    "anomalydino": "test_vit",
+    "mean-image": None,
+    "feature-distance": "test_resnet",
+}
+
+
+def test_every_method_of_ours_is_tried_below() -> None:
+    assert set(BACKBONES) == set(BUILT_IN)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "backbone"), [("uniad", "test_efficientnet"), ("vitad", "test_vit")])
-def test_a_transformer_is_exported_too(tmp_path: Path, name: str, backbone: str) -> None:
-    method = create(name, 64, backbone).eval()
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_method_is_exported_for_any_batch_size(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    method = create(name, 64, BACKBONES[name]).eval()
+    if isinstance(method, OnePassMethod):
+        with torch.no_grad():
+            for _ in range(3):
+                method.fit_batch(torch.rand(20, 3, 64, 64))
+            method.fit_end(torch.Generator().manual_seed(0))
     model = TrainedModel(method, name, image_size=64, device=torch.device("cpu"))
     assert onnx.export_onnx(model, tmp_path / "model.onnx") < 1e-4
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    images = torch.rand(5, 3, 64, 64)
-    with torch.no_grad():
-        expected = method.predict(images)
-    for ours, theirs in zip(
-        expected, session.run(["maps", "scores"], {"images": images.numpy()}), strict=True
-    ):
-        np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-4)
+    for batch in (1, 2, 5):
+        images = torch.rand(batch, 3, 64, 64)
+        with torch.no_grad():
+            expected = method.predict(images)
+        found = session.run(["maps", "scores"], {"images": images.numpy()})
+        for ours, theirs in zip(expected, found, strict=True):
+            np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-4)
 
 
 @pytest.mark.slow

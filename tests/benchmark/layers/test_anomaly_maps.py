@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 from torch import Tensor
 
 from benchmark.layers.anomaly_maps import (
@@ -18,6 +18,8 @@ from benchmark.layers.anomaly_maps import (
     multi_level_cosine_map,
     per_level_cosine_map,
     pooled_image_scores,
+    top_share_scores,
+    window_blur,
 )
 
 
@@ -124,3 +126,22 @@ def test_the_pooled_score_is_the_highest_mean_of_any_window() -> None:
 def test_the_pooled_score_of_a_map_smaller_than_the_window_is_its_mean() -> None:
     maps = torch.rand(2, 8, 12)
     torch.testing.assert_close(pooled_image_scores(maps, 16), maps.mean((1, 2)))
+
+
+def test_the_blur_in_a_window_equals_a_convolution_with_zeros_around() -> None:
+    maps = torch.rand(2, 20, 31, generator=torch.Generator().manual_seed(0))
+    offsets = np.arange(-2, 3)
+    kernel = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * 4.0**2))
+    for one, blurred in zip(maps, window_blur(maps), strict=True):
+        expected = convolve(one.double().numpy(), kernel / kernel.sum(), mode="constant")
+        np.testing.assert_allclose(blurred.numpy(), expected, atol=1e-6)
+
+
+@given(st.integers(1, 300), st.floats(0.001, 1.0), st.integers(0, 1000))
+def test_the_score_of_a_share_is_the_mean_of_as_many_of_the_highest_values(
+    pixels: int, share: float, seed: int
+) -> None:
+    values = torch.randn(3, pixels, 1, generator=torch.Generator().manual_seed(seed))
+    count = max(1, int(pixels * share))
+    expected = [sum(sorted(one.flatten().tolist())[-count:]) / count for one in values]
+    torch.testing.assert_close(top_share_scores(values, share), torch.tensor(expected), atol=1e-5, rtol=1e-4)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmark.layers.plain_vit import PlainViT
+from benchmark.layers.plain_vit import PlainViT, last
 from benchmark.layers.tokens import level_to_tokens, tokens_to_level
 from cocoad.base.errors import InputError
 
@@ -59,6 +59,61 @@ def test_levels_are_the_blocks_outputs_before_the_final_norm() -> None:
         whole((images - encoder.mean) / encoder.std)
     for block_number, level in zip(encoder.blocks, encoder(images), strict=True):
         torch.testing.assert_close(level_to_tokens(level), outputs[block_number - 1][:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "special", "class_token"),
+    [
+        ("test_vit", 1, True),
+        ("vit_wee_patch16_reg1_gap_256", 1, False),
+        ("vit_tiny_patch16_dinov3_qkvb", 5, True),
+        ("vit_base_patch16_siglip_224", 0, False),
+    ],
+)
+def test_class_and_register_tokens_come_before_the_patches_on_request(
+    name: str, special: int, class_token: bool
+) -> None:
+    encoder = PlainViT(name, 64, lambda depth: [2, 3])
+    images = torch.rand(2, 3, 64, 64)
+    assert (encoder.special, encoder.class_token) == (special, class_token)
+    for tokens, level in zip(encoder.tokens(images), encoder(images), strict=True):
+        assert tokens.shape == (2, special + 16, encoder.width)
+        assert torch.equal(tokens[:, special:], level_to_tokens(level))
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_it_is_built_up_to_the_last_block_that_is_used_and_normed_on_request(norm: bool) -> None:
+    torch.manual_seed(0)
+    chosen = PlainViT("test_vit", 64, lambda depth: [2, depth - 2], norm)
+    assert chosen.blocks == [2, 4]
+    assert len(chosen.net.model.blocks) == 4  # type: ignore[arg-type, union-attr]
+    whole = timm.create_model("test_vit", img_size=64, num_classes=0).eval()
+    state = {key.removeprefix("model."): value for key, value in chosen.net.state_dict().items()}
+    missing, unexpected = whole.load_state_dict(state, strict=False)
+    assert unexpected == []
+    assert {name.split(".")[0] for name in missing} == {"blocks"} | (set() if norm else {"norm"})
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        x = whole._pos_embed(whole.patch_embed((images - chosen.mean) / chosen.std))
+        for number, block in enumerate(whole.blocks[:4], 1):
+            x = block(x)
+            if number in chosen.blocks:
+                expected = whole.norm(x) if norm else x
+                torch.testing.assert_close(
+                    chosen.tokens(images)[chosen.blocks.index(number)], expected, rtol=1e-4, atol=1e-5
+                )
+
+
+def test_the_final_norm_is_loaded_from_a_file_where_it_is_used(file: Path) -> None:
+    encoder = PlainViT("test_vit", 64, last, norm=True)
+    encoder.load(str(file))
+    expected = away_from_initial("test_vit")["norm.weight"]
+    assert torch.equal(encoder.net.state_dict()["model.norm.weight"], expected)
+
+
+def test_a_vit_without_the_wanted_block_is_refused() -> None:
+    with pytest.raises(InputError, match="'test_vit' has 6 blocks: a ViT of 8 at least is needed"):
+        PlainViT("test_vit", 64, lambda depth: [3, 8])
 
 
 def test_it_is_frozen_and_stays_in_eval_mode() -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmark.methods.anomalydino import AnomalyDINO
 from benchmark.methods.base import GradientMethod, Method
 from benchmark.methods.patchcore import PatchCore
 from benchmark.methods.registry import create
@@ -25,10 +26,12 @@ TRAINED = {
     "rd": "resnet18",
     "uniad": "tf_efficientnet_b0",
     "vitad": "test_vit",
+    "cflow": "test_resnet",
 }
 ONE_PASS = {
     "padim": "test_resnet",
     "patchcore": "test_resnet",
+    "anomalydino": "test_vit",
     "feature-distance": "test_resnet",
     "mean-image": None,
 }
@@ -71,6 +74,8 @@ def test_methods_of_one_pass_score_without_anything_on_the_host(name: str, backb
     method = create(name, SIZE, backbone)
     if isinstance(method, PatchCore):
         method.bank = torch.rand(10, method.bank.shape[1])
+    if isinstance(method, AnomalyDINO):
+        method.fit_batch(torch.rand(1, 3, SIZE, SIZE))
     with on_a_fake_gpu(method) as images:
         assert_scored_there(method, images)
 

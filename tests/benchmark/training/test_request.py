@@ -23,6 +23,14 @@ def test_without_options_the_paper_recipe_runs_on_split_0() -> None:
     assert config.recipe.scaled_learning_rate == pytest.approx(4e-3)
 
 
+def test_a_method_has_an_image_size_of_its_own_that_an_option_or_a_file_overrides(tmp_path: Path) -> None:
+    (own,) = configs({"method": "anomalydino"})
+    (given,) = configs({"method": "anomalydino", "image_size": 224})
+    (tmp_path / "config.yaml").write_text("method: anomalydino\nimage_size: 448\n")
+    (read,) = configs({}, file=tmp_path / "config.yaml")
+    assert [config.image_size for config in (own, given, read)] == [252, 224, 448]
+
+
 def test_the_fast_preset_is_ten_epochs_in_bf16() -> None:
     (config,) = configs({"method": "invad", "preset": "fast"})
     assert (config.recipe.epochs, config.recipe.precision) == (10, "bf16-mixed")
