@@ -71,11 +71,16 @@ class AnomalyDINO(OnePassMethod):
         if blocks := self._blocks():
             self.register_buffer(f"{BANK}{len(blocks) - 1}", blocks[-1][: self._used].clone())
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maps (B, H, W), and the mean (B,) of the highest hundredth of the patches' distances."""
+    def predict(self, images: Tensor, size: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return the maps (B, H, W), and the mean (B,) of the highest hundredth of the patches' distances.
+
+        With a ``size`` the maps are (B, size, size); the scores are the same.
+        """
         distances = self.distances(images)
         side = self.backbone.side
         maps = upsampled_map(distances.reshape(-1, side, side), images.shape[-2:])
+        if size is not None and size != images.shape[-1]:
+            maps = F.interpolate(maps[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0]
         return maps, top_share_scores(distances)
 
     def anomaly_maps(self, images: Tensor) -> Tensor:

@@ -99,6 +99,16 @@ def test_an_obvious_anomaly_stands_out_where_it_is() -> None:
     assert maps[3:, 24:40, 24:40].mean() > 2 * maps[3:, :8, :8].mean()
 
 
+def test_a_score_is_that_of_the_patches_whatever_the_maps_size() -> None:
+    method, images = fitted(normal_images(4, 1)), torch.rand(2, 3, SIZE, SIZE)
+    with torch.no_grad():
+        maps, scores = method.predict(images)
+        smaller, same = method.predict(images, 32)
+    assert torch.equal(scores, same)
+    expected = F.interpolate(maps[:, None], 32, mode="bilinear", align_corners=False)[:, 0]
+    torch.testing.assert_close(smaller, expected)
+
+
 def test_without_training_it_says_so() -> None:
     with pytest.raises(InputError, match="empty memory bank: it was not trained"):
         AnomalyDINO(SIZE, BACKBONE).predict(torch.rand(1, 3, SIZE, SIZE))
