@@ -135,8 +135,13 @@ def read_record(directory: Path) -> Record:
     path = directory / RESULT_FILE
     if not path.is_file():
         raise InputError(f"{directory} holds no finished run (no {RESULT_FILE})")
+    return record_from(path.read_bytes(), path)
+
+
+def record_from(data: bytes, path: Path) -> Record:
+    """Return the record that ``data``, the content of the file ``path``, is; errors as :func:`read_record`."""
     try:
-        content = msgspec.json.decode(path.read_bytes())
+        content = msgspec.json.decode(data)
         record = msgspec.convert(content, Record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a run record: {error}") from None

@@ -24,7 +24,7 @@ EXIT_CODES = (
 
 
 class LazyGroup(click.Group):
-    """A group whose command NAME is ``command`` in the module ``PACKAGE.NAME``.
+    """A group whose command NAME is ``command`` in the module ``PACKAGE.NAME``, with ``_`` for ``-``.
 
     Such a module may also hold ``EXAMPLES``, command lines that its help shows, and ``PAGE``, where the
     documentation of it is.
@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.summaries:
             return None
-        module = importlib.import_module(f"{self.package}.{cmd_name}")
+        module = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         command.epilog = _epilog(getattr(module, "EXAMPLES", ()), getattr(module, "PAGE", None))
         return command
