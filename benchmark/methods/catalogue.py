@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class MethodRow(NamedTuple):
     """A method: its name, how it trains, its own backbone, its source, the package that has it, and a note.
 
-    The note says what a method needs beside weights, or why it cannot work here.
+    The note says what a method needs beside weights, why it cannot work here, or how it differs from its paper.
     """
 
     name: str
@@ -62,9 +62,12 @@ def _anomalib_row(name: str, about: Known) -> MethodRow:
         return MethodRow(
             PREFIX + name, "–", None, about.source, package, f"cannot work here: {about.refused}"
         )
-    return MethodRow(
-        PREFIX + name, training, about.backbone, about.source, package, about.needs and f"needs {about.needs}"
-    )
+    notes = [
+        about.needs and f"needs {about.needs}",
+        about.differs and f"not as in its paper: {about.differs}",
+    ]
+    note = "; ".join(filter(None, notes))
+    return MethodRow(PREFIX + name, training, about.backbone, about.source, package, note)
 
 
 def table(rows: Iterable[MethodRow]) -> Table:

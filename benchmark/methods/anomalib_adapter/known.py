@@ -26,6 +26,7 @@ class Known(NamedTuple):
         batch_size: of the preset.
         needs: what it needs beside a backbone's weights.
         refused: why it cannot work here.
+        differs: how far anomalib's (2.7) is from its paper, where that is known.
     """
 
     source: str
@@ -36,10 +37,13 @@ class Known(NamedTuple):
     batch_size: int = 32
     needs: str = ""
     refused: str = ""
+    differs: str = ""
 
 
-def _one_pass(source: str, backbone: str, option: str = "backbone", epochs: int = 1) -> Known:
-    return Known(source, backbone, option, epochs, fixed=True)
+def _one_pass(
+    source: str, backbone: str, option: str = "backbone", epochs: int = 1, differs: str = ""
+) -> Known:
+    return Known(source, backbone, option, epochs, fixed=True, differs=differs)
 
 
 NO_MAPS = "it scores whole images and gives no anomaly maps"
@@ -50,7 +54,11 @@ WIDE = "wide_resnet50_2"
 MODELS: dict[str, Known] = {
     "AiVad": Known("Reiss & Hoshen, AI-VAD, 2022", refused=VIDEO),
     "AnomalyDINO": _one_pass(
-        "Damm et al., AnomalyDINO, WACV 2025", "vit_small_patch14_dinov2", "encoder_name"
+        "Damm et al., AnomalyDINO, WACV 2025",
+        "vit_small_patch14_dinov2",
+        "encoder_name",
+        differs="its memory bank is float32, and one product compares it with all patches of a batch: 4 times the "
+        "memory of `anomalydino` and more",
     ),
     "AnomalyVFM": Known(
         "AnomalyVFM, CVPR 2026",
@@ -61,11 +69,22 @@ MODELS: dict[str, Known] = {
         refused="it takes a point cloud with each image",
     ),
     "Cfa": Known("Lee et al., CFA, IEEE Access 2022", WIDE),
-    "Cflow": Known("Gudovskiy et al., CFLOW-AD, WACV 2022", WIDE),
+    "Cflow": Known(
+        "Gudovskiy et al., CFLOW-AD, WACV 2022",
+        WIDE,
+        differs="likelihoods are normalised by the highest of the batch, so that maps depend on the images beside; "
+        "64 feature vectors a step instead of 256, rate 1e-4 instead of 2e-4",
+    ),
     "Csflow": Known("Rudolph et al., Fully Convolutional Cross-Scale-Flows, WACV 2022"),
     "Dfkde": Known("Deep feature kernel density estimation, of anomalib", refused=NO_MAPS),
     "Dfm": _one_pass("Ahuja et al., Probabilistic Modeling of Deep Features, 2019", "resnet50"),
-    "Dinomaly": Known("Guo et al., Dinomaly, CVPR 2025", DINOMALY, "encoder_name"),
+    "Dinomaly": Known(
+        "Guo et al., Dinomaly, CVPR 2025",
+        DINOMALY,
+        "encoder_name",
+        differs="the MLPs of bottleneck and decoder have no biases; the map is the one before it is resized and "
+        "blurred, only the score sees that; use_context_recentering is not Dinomaly2's",
+    ),
     "Draem": Known(
         "Zavrtanik et al., DRAEM, ICCV 2021",
         needs="textures: --set options.dtd_dir=FOLDER; --weights imagenet downloads DTD",
@@ -89,7 +108,13 @@ MODELS: dict[str, Known] = {
         "Sträter et al., GeneralAD, ECCV 2024", "vit_large_patch14_dinov2.lvd142m", epochs=160
     ),
     "Glass": Known("Chen et al., GLASS, ECCV 2024", WIDE),
-    "InpFormer": Known("Luo et al., INP-Former, CVPR 2025", DINOMALY, "encoder_name", epochs=200),
+    "InpFormer": Known(
+        "Luo et al., INP-Former, CVPR 2025",
+        DINOMALY,
+        "encoder_name",
+        epochs=200,
+        differs="the map is blurred and scored at the input's size, not at 256 pixels",
+    ),
     "L2BT": Known("Costanzino et al., L2BT, IEEE Access 2025"),
     "MHPatchcore": _one_pass(
         "Ferrari et al., Mahalanobis PatchCore, arXiv:2605.27748", "wide_resnet50_2.tv2_in1k", epochs=3

@@ -300,3 +300,19 @@ def test_out_of_memory_promises_no_batch_size_that_nobody_tried() -> None:
     error = memory_error(torch.OutOfMemoryError("no room"), method, (8, 3, SIZE, SIZE))
     assert isinstance(error, ResourceError)
     assert str(error) == "out of memory with 8 images in a batch: give a smaller --batch-size"
+
+
+def test_what_is_said_of_anomalibs_dinomaly_is_so() -> None:
+    method = create("anomalib:Dinomaly", 56, "vit_small_patch14_reg4_dinov2").eval()
+    linears = {
+        name: module
+        for part in ("bottleneck", "decoder")
+        for name, module in getattr(method.network, part).named_modules(prefix=part)
+        if isinstance(module, torch.nn.Linear) and "attn" not in name
+    }
+    assert len(linears) == 18
+    assert all(module.bias is None for module in linears.values())
+    with torch.no_grad():
+        maps, scores = method.predict(torch.rand(2, 3, 56, 56))
+    highest = maps.flatten(1).sort(dim=1, descending=True).values[:, : 56 * 56 // 100].mean(1)
+    assert not torch.allclose(scores, highest, atol=1e-4)  # as they would if it were the map that is scored
