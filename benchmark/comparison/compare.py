@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from benchmark.runs.outputs import PREVIEW_SIZE, ImageScore, Previews, read_prev
 from benchmark.runs.record import ByProtocol, Record, read_record
 from cocoad.base.console import progress
 from cocoad.base.errors import InputError
+from cocoad.base.notebook import html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROTOCOL = "exact"
 EVERYTHING = ""  # the group of all anomalous images
@@ -60,6 +65,37 @@ class Comparison:
     overall: Group
     groups: dict[str, Group]
     notes: list[str]
+
+    def __repr__(self) -> str:
+        better = [f"{each.better} on {each.metric}" for each in self.overall.differences if each.better]
+        return f"Comparison(of {self.images} images: better is {', '.join(better) or 'neither'})"
+
+    def _repr_html_(self) -> str:
+        frame = self.to_pandas()
+        overall = frame[frame["group"] == EVERYTHING].drop(columns="group")
+        return html_table(
+            list(overall.columns), overall.itertuples(index=False), f"A: {self.first}, B: {self.second}"
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each group and metric: fractions, the difference B − A with its interval and p."""
+        import pandas as pd
+
+        parts = {EVERYTHING: self.overall, **self.groups}
+        return pd.DataFrame(
+            [
+                {
+                    "group": name,
+                    "metric": each.metric,
+                    "a": each.first,
+                    "b": each.second,
+                    **vars(each.found),
+                    "better": each.better,
+                }
+                for name, group in parts.items()
+                for each in group.differences
+            ]
+        )
 
 
 def compare(first: Path, second: Path, samples: int = 2000, seed: int = 0) -> Comparison:

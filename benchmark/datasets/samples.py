@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.datasets.images import PIPELINE_VERSION
 from benchmark.runs.record import DatasetInfo
+from cocoad.base.notebook import html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,30 @@ class AnomalyDataset:
     def classes(self) -> tuple[str, ...]:
         """The classes, sorted."""
         return tuple(sorted({sample.class_name for sample in self.train + self.test}))
+
+    def __repr__(self) -> str:
+        split = "" if self.split is None else f" split {self.split}"
+        anomalous = sum(sample.label for sample in self.test)
+        return (
+            f"AnomalyDataset({self.name}{split}, {self.layout}: {len(self.train):,} train, "
+            f"{len(self.test) - anomalous:,} normal and {anomalous:,} anomalous test images)"
+        )
+
+    def _repr_html_(self) -> str:
+        found = {name: [0, 0, 0] for name in self.classes}
+        for sample in self.train:
+            found[sample.class_name][0] += 1
+        for sample in self.test:
+            found[sample.class_name][1 + sample.label] += 1
+        rows = [(name, *counts) for name, counts in found.items()]
+        return html_table(("class", "train", "test normal", "test anomalous"), rows, repr(self))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each sample; ``part`` is train or test."""
+        import pandas as pd
+
+        parts = (("train", self.train), ("test", self.test))
+        return pd.DataFrame([{"part": part, **vars(sample)} for part, some in parts for sample in some])
 
     def info(self, image_size: int) -> DatasetInfo:
         """Return what a record says of it, used at ``image_size`` pixels."""

@@ -51,14 +51,28 @@ class TrainedModel:
     image_size: int  # S, pixels
     device: torch.device
 
-    def predict(self, image: str | Path | Image.Image) -> Prediction:
-        """Return the score and the anomaly map of one image: a file's path or a PIL image of any size.
+    def __repr__(self) -> str:
+        return f"TrainedModel({self.name} at {self.image_size} pixels, on {self.device})"
+
+    def predict(self, image: str | Path | Image.Image | Pixels) -> Prediction:
+        """Return the score and the anomaly map of one image of any size.
+
+        Args:
+            image: a file's path, a PIL image, or an array (H, W, 3) of uint8, RGB.
 
         Raises:
             InputError: a file that cannot be read.
-            ValueError: a PIL image of floats or 32-bit integers, whose white is unknown.
+            ValueError: an array of another shape or type, or a PIL image of floats or 32-bit integers, whose
+                white is unknown.
         """
-        pixels = as_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        if isinstance(image, np.ndarray):
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(
+                    f"an array of {image.dtype} {image.shape}: give uint8 (height, width, 3), RGB"
+                )
+            pixels = Image.fromarray(image)
+        else:
+            pixels = as_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
         return self.predict_batch([resized(pixels, self.image_size)])[0]
 
     @torch.inference_mode()

@@ -11,11 +11,12 @@ from benchmark.leaderboard.citations import bibtex
 from benchmark.leaderboard.latex import latex
 from benchmark.leaderboard.published import published_sources
 from benchmark.leaderboard.rank import Ranking, rankings
-from benchmark.leaderboard.render import markdown, terminal_text
+from benchmark.leaderboard.render import letters, markdown, name, placed, source, terminal_text
 from benchmark.leaderboard.table import csv_text, tidy, where
 from benchmark.runs.collect import Rejected, load_runs
-from benchmark.runs.columns import parse_columns
+from benchmark.runs.columns import COLUMNS, parse_columns
 from cocoad.base.errors import InputError
+from cocoad.base.notebook import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,27 @@ class Leaderboard:
     table: pd.DataFrame
     rejected: list[Rejected]
     unfinished: list[Path]
+
+    def __repr__(self) -> str:
+        return f"Leaderboard({len(self.table)} rows, {self.table['method'].nunique()} methods)"
+
+    def _repr_html_(self) -> str:
+        columns = parse_columns(None)
+        headings = ("method", "source", *(COLUMNS[column].heading for column in columns))
+        ranked = self.rankings()
+        marks = letters(ranked)
+        tables = []
+        for ranking in ranked:
+            rows = [
+                (name(entry), source(entry, marks), *(text for text, _ in numbers))
+                for entry, numbers in zip(ranking.entries, placed(ranking, columns), strict=True)
+            ]
+            tables.append(html_table(headings, rows, f"{ranking.title} ({ranking.protocol} protocol)"))
+        return "\n".join(tables)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the tidy table: a row per method, dataset, split, seed and protocol, in fractions."""
+        return self.table
 
     def rankings(
         self, protocol: str | None = None, metrics: str | None = None, sort: str | None = None

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from benchmark.metrics.counts import ScoreCounts
 from benchmark.metrics.protocols import (
@@ -21,6 +21,10 @@ from benchmark.metrics.protocols import (
     with_aggregates,
 )
 from benchmark.metrics.thresholds import hinges_on_outliers
+from cocoad.base.notebook import html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTLIER_PIXEL = "outlier-pixel"
 COARSE_BINS = "coarse-bins"
@@ -64,6 +68,30 @@ class Evaluation:
     undefined: dict[str, str]
     flags: list[str]
     error_bounds: dict[str, float]
+
+    def __repr__(self) -> str:
+        values = [
+            f"{protocol}/{name} {found[name]:.4f}"
+            for protocol, found in self.metrics.items()
+            for name in ("image_auroc", "pixel_auroc", "mad")
+        ]
+        return f"Evaluation({', '.join(values)})"
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for found in self.metrics.values() for name in found))
+        rows = [(name, *(found[name] for found in self.metrics.values())) for name in names]
+        return html_table(("metric", *self.metrics), rows, ", ".join(self.flags))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each metric of each part (all, a class, a group), a column for each protocol."""
+        import pandas as pd
+
+        parts = {"all": self.metrics}
+        parts |= {f"class:{name}": found for name, found in self.per_class.items()}
+        parts |= self.per_group
+        return pd.concat(
+            {name: pd.DataFrame(found) for name, found in parts.items()}, names=["part", "metric"]
+        )
 
     def recorded(self) -> dict[str, Any]:
         """Return the fields of a run's record that an evaluation fills; NaN becomes None."""

@@ -6,11 +6,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from benchmark.runs.lock import is_held
-from benchmark.runs.record import RESULT_FILE, STATUS_FILE, Record, read_record, read_status
+from benchmark.runs.record import RESULT_FILE, STATUS_FILE, ByProtocol, Record, read_record, read_status
 from cocoad.base.errors import InputError
+from cocoad.base.notebook import html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 State = Literal["finished", "running", "interrupted", "failed", "invalid"]
 
@@ -21,6 +25,30 @@ class Run:
 
     directory: Path
     record: Record
+
+    @property
+    def metrics(self) -> ByProtocol:
+        """Its metrics as fractions, by protocol (``ader``, ``exact``); None where undefined."""
+        return self.record.metrics
+
+    def __repr__(self) -> str:
+        record = self.record
+        split = "" if record.dataset.split is None else f" split {record.dataset.split}"
+        mad = record.metrics.get("ader", {}).get("mad")
+        score = "" if mad is None else f", mAD {100 * mad:.1f} % (ader)"
+        return f"Run({record.method.name} on {record.dataset.name}{split}{score}, in {self.directory})"
+
+    def _repr_html_(self) -> str:
+        protocols = list(self.metrics)
+        names = list(dict.fromkeys(name for found in self.metrics.values() for name in found))
+        rows = [(name, *(self.metrics[protocol].get(name) for protocol in protocols)) for name in names]
+        return html_table(("metric", *protocols), rows, repr(self))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each metric, a column for each protocol; fractions."""
+        import pandas as pd
+
+        return pd.DataFrame(self.metrics).rename_axis("metric")
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,8 @@ class _Part:
 
 
 def build_dataset(
-    coco_root: Path,
-    out: Path,
+    coco_root: str | Path,
+    out: str | Path,
     *,
     splits: Sequence[int] = SPLITS,
     options: BuildOptions | None = None,
@@ -95,6 +95,7 @@ def build_dataset(
         InputError: a file is missing or not what it must be, ``out`` is taken, or there is no such split.
     """
     started = time.monotonic()
+    coco_root, out = Path(coco_root), Path(out)
     _check_splits(splits)
     options = options or BuildOptions()
     source = _find_source(coco_root, train_annotations, val_annotations)

@@ -16,7 +16,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,9 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
 from cocoad.coco.outlines import MAX_IMAGE_PIXELS, Rasterizer
 from cocoad.coco.partition import Category, CategoryId, partition
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT_VERSION: Literal[1] = 1
 DATASET_FILE = "dataset.json"
@@ -91,6 +94,18 @@ class DatasetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     splits: dict[_SplitKey, SplitSummary]
     notes: list[str]  # oddities of the input that were taken as the official generator takes them
 
+    def __repr__(self) -> str:
+        return f"DatasetManifest(splits {', '.join(self.splits)}; {self.options})"
+
+    def _repr_html_(self) -> str:
+        from cocoad.base.notebook import html_table
+
+        counts = ("train_normal", "test_normal", "test_anomalous", "equals_official")
+        rows = [
+            (split, *(getattr(summary, name) for name in counts)) for split, summary in self.splits.items()
+        ]
+        return html_table(("split", *counts), rows, repr(self))
+
 
 class TrainSample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A normal training image; ``image`` is relative to the COCO root, sizes in pixels."""
@@ -127,6 +142,21 @@ class SplitManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: list[TrainSample]
     test: list[TestSample]
 
+    def __repr__(self) -> str:
+        anomalous = sum(sample.label for sample in self.test)
+        return (
+            f"SplitManifest(split {self.split}: {len(self.train):,} train, "
+            f"{len(self.test) - anomalous:,} normal and {anomalous:,} anomalous test images)"
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each sample; ``part`` is train or test."""
+        import pandas as pd
+
+        parts = (("train", self.train), ("test", self.test))
+        rows = [{"part": part, **msgspec.structs.asdict(each)} for part, some in parts for each in some]
+        return pd.DataFrame(rows)
+
 
 class _Header(msgspec.Struct):
     """What manifests of every version begin with."""
@@ -150,9 +180,9 @@ def encode(value: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
-def read_dataset(directory: Path) -> DatasetManifest:
+def read_dataset(directory: str | Path) -> DatasetManifest:
     """Read ``dataset.json``; raise InputError when it is absent, unreadable or of another format version."""
-    path = directory / DATASET_FILE
+    path = Path(directory) / DATASET_FILE
     if not path.is_file():
         raise InputError(
             f"{directory} is not a built dataset (no {DATASET_FILE}): "
@@ -161,7 +191,7 @@ def read_dataset(directory: Path) -> DatasetManifest:
     return _decode(path, DatasetManifest)
 
 
-def read_split(directory: Path, split: int) -> SplitManifest:
+def read_split(directory: str | Path, split: int) -> SplitManifest:
     """Read ``split_K.json`` of a built dataset.
 
     Raises:
@@ -172,7 +202,7 @@ def read_split(directory: Path, split: int) -> SplitManifest:
     if summary is None:
         have = ", ".join(dataset.splits)
         raise InputError(f"{directory} has no split {split} (it has {have}): build it with `cocoad build`")
-    path = directory / split_file(split)
+    path = Path(directory) / split_file(split)
     if not path.is_file():
         raise InputError(f"{path} is missing: run `cocoad verify {directory}`")
     if sha256_file(path) != summary.sha256:

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cocoad.base.door import make_callable
 from cocoad.base.errors import InputError
 from cocoad.base.files import json_bytes
 from cocoad.base.staging import staged_directory
@@ -23,8 +24,11 @@ Advance = Callable[[str, int, int], None]
 __all__ = ["draw_annotations", "draw_sample"]
 
 
+make_callable(__name__, f"{__name__}:draw_sample")
+
+
 def draw_sample(
-    directory: Path,
+    directory: str | Path,
     *,
     train: int = 240,
     val: int = 120,
@@ -42,7 +46,7 @@ def draw_sample(
     Raises:
         InputError: the directory is there already and is not empty.
     """
-    with _new(directory) as staging:
+    with _new(Path(directory)) as staging:
         (staging / "annotations").mkdir()
         for part, first, images in (("train2017", 1, train), ("val2017", train + 1, val)):
             (staging / part).mkdir()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cocoad.base.door import make_callable
 from cocoad.base.errors import EXIT_FINDINGS, EXIT_OK, InputError
 from cocoad.base.images import without_size_warnings
 from cocoad.dataset.manifest import find_coco_root
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 __all__ = ["CATALOGUE", "Finding", "Findings", "Rule", "as_json", "exit_code", "verify"]
+make_callable(__name__, f"{__name__}:verify")
 
 
 @without_size_warnings()
 def verify(
-    directory: Path,
+    directory: str | Path,
     *,
-    coco_root: Path | None = None,
+    coco_root: str | Path | None = None,
     train_annotations: Path | None = None,
     val_annotations: Path | None = None,
     deep: bool = False,
@@ -46,7 +48,8 @@ def verify(
         InputError: it cannot be checked: no dataset, no annotations to go deep into, a COCO root that is none.
     """
     findings = Findings()
-    view = read_view(directory, findings)
+    coco_root = None if coco_root is None else Path(coco_root)
+    view = read_view(Path(directory), findings)
     if not view.splits:
         return findings  # which say why there is none
     root = _image_root(view, coco_root, required=deep)

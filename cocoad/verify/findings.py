@@ -135,6 +135,15 @@ class Findings:
         for ident in idents:
             self.add(code, where, ident, detail)
 
+    def __repr__(self) -> str:
+        return f"Findings({self.errors} errors, {len(self) - self.errors} warnings)"
+
+    def _repr_html_(self) -> str:
+        from cocoad.base.notebook import html_table
+
+        rows = [(each.code, each.rule.severity, each.where, each.rule.meaning, each.detail) for each in self]
+        return html_table(("code", "severity", "where", "meaning", "detail"), rows, repr(self))
+
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._found.values())
 
