@@ -22,6 +22,7 @@ Device = Literal["auto", "cpu", "cuda"]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Duration = Annotated[float, msgspec.Meta(ge=0)]
 BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
@@ -69,6 +70,7 @@ class RunConfig:
     layout: str | None = None  # None: recognise it
     classes: tuple[str, ...] = ()  # empty: all
     coco_root: Path | None = None
+    test_share: Share | None = None  # of the normal images, where the dataset has no test set; None: 0.2
     image_size: Side = 256  # pixels, square
     backbone: str | None = None  # None: the method's own
     weights: str = "imagenet"  # imagenet, offline, random or a file's path

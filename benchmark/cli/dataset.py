@@ -1,4 +1,4 @@
-"""`bench dataset`: say which layout a dataset has and count its images."""
+"""`bench dataset`: say which layout a dataset has, look at all of it and count its images."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import COCO_ROOT, LAYOUT, splits
+from benchmark.cli.options import COCO_ROOT, IMAGE_SIZE, LAYOUT, TEST_SHARE, WORKERS, splits
+from benchmark.config import RunConfig
 from cocoad.base.commands import DIRECTORY, JSON, QUIET
 
-EXAMPLES = ("bench dataset coco-ad --split all", "bench dataset ~/mvtec/bottle --json")
+EXAMPLES = (
+    "bench dataset coco-ad --split all",
+    "bench dataset ~/mvtec/bottle --json",
+    "bench dataset photos --test-share 0.3      # photos holds good/ and bad/",
+)
 PAGE = "docs/how-to/datasets.md"
 
 
@@ -18,6 +23,10 @@ PAGE = "docs/how-to/datasets.md"
 @LAYOUT
 @splits("0")
 @COCO_ROOT
+@TEST_SHARE
+@IMAGE_SIZE
+@click.option("--headers", is_flag=True, help="Decode masks alone, of images read the headers: quicker.")
+@WORKERS
 @JSON
 @QUIET
 def command(
@@ -25,27 +34,38 @@ def command(
     layout: str | None,
     splits: tuple[int, ...],
     coco_root: Path | None,
+    test_share: float | None,
+    image_size: int | None,
+    headers: bool,
+    workers: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read the dataset in DIR as a run would, the header of each image and all of each mask; count by class."""
+    """Read the dataset in DIR as a run would, all of each image and mask; say what is odd, and count by class."""
     from benchmark.datasets import layout_of, load_dataset
-    from benchmark.datasets.checks import check_files
     from benchmark.datasets.counts import counts, counts_text
+    from benchmark.datasets.loading import loader_workers
+    from benchmark.datasets.look import look
     from cocoad.base.console import progress_callback
     from cocoad.base.files import json_bytes
 
     found = []
     for split in splits if layout_of(directory, layout).splits(directory) and splits else (0,):
-        data = load_dataset(directory, layout=layout, split=split, coco_root=coco_root)
+        data = load_dataset(directory, layout=layout, split=split, coco_root=coco_root, test_share=test_share)
         with progress_callback(quiet) as advance:
-            black = check_files(directory, data.train + data.test, advance)
-        if black:
-            click.echo(
-                f"note: {len(black):,} masks of anomalous images are all black, {black[0]} first", err=True
+            seen = look(
+                directory,
+                data.train + data.test,
+                image_size=image_size or RunConfig.image_size,
+                pixels=not headers,
+                workers=loader_workers(workers),
+                on_image=advance,
             )
-        found.append(counts(data))
+        notes = [*data.notes, *seen]
+        found.append(counts(data) | {"notes": notes})
         if not as_json:
+            for note in notes:
+                click.echo(f"note: {note}", err=True)
             click.echo(counts_text(data, found[-1]))
     if as_json:
         click.echo(json_bytes(found[0] if len(found) == 1 else found), nl=False)

@@ -16,6 +16,10 @@ LAYOUT = click.option("--layout", help="The dataset's layout.  [default: recogni
 COCO_ROOT = click.option(
     "--coco-root", type=DIRECTORY, help="Where COCO's images are.  [default: as at the build]"
 )
+TEST_SHARE = click.option(
+    "--test-share", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Of the normal images, to test on where the dataset has no test set.  [default: 0.2]",
+)  # fmt: skip
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
 IMAGE_SIZE = click.option(
     "--image-size", type=click.IntRange(min=32, max=4096), help="Pixels.  [default: the method's own]"
@@ -49,6 +53,7 @@ DATA = (
     LAYOUT,
     click.option("--classes", callback=_names, help="Some of the dataset's classes, as a,b.  [default: all]"),
     COCO_ROOT,
+    TEST_SHARE,
 )
 RECIPE = (
     PRESET,

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.datasets.built import built_splits, is_built, read_built
 from benchmark.datasets.folder import (
     is_folder,
-    is_mvtec_3d,
+    is_photos,
     is_uni_medical,
     read_folder,
-    read_mvtec_3d,
+    read_photos,
     read_uni_medical,
+    what_lies_in,
 )
-from benchmark.datasets.official import is_official, official_splits, read_official
-from benchmark.datasets.real_iad import is_real_iad, read_real_iad
+from benchmark.datasets.identity import with_classes
+from benchmark.datasets.mvtec_3d import is_mvtec_3d, read_mvtec_3d
+from benchmark.datasets.official import is_meta, is_official, official_splits, read_meta, read_official
+from benchmark.datasets.real_iad import (
+    is_real_iad,
+    is_real_iad_of_one_view,
+    read_real_iad,
+    read_real_iad_of_one_view,
+)
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.visa import is_visa, read_visa
 from cocoad.base.errors import InputError
-from cocoad.base.files import sha256_bytes
 
-Reader = Callable[[Path, int, Path | None], AnomalyDataset]  # (directory, split, COCO root)
+
+class How(NamedTuple):
+    """How to read a dataset, as far as its layout leaves a choice."""
+
+    split: int = 0  # of COCO-AD
+    coco_root: Path | None = None
+    test_share: float | None = (
+        None  # of the normal images, drawn to test on where the dataset does not say which
+    )
+
+
+Reader = Callable[[Path, How], AnomalyDataset]
 
 
 class Layout(NamedTuple):
@@ -38,17 +55,33 @@ class Layout(NamedTuple):
 
 def _whole(read: Callable[[Path], AnomalyDataset]) -> Reader:
     """Make a reader of a dataset that has no splits."""
-    return lambda path, split, coco_root: read(path)
+    return lambda path, how: read(path)
 
 
-REGISTRY = (  # in the order in which they are tried: the folder is the most general
-    Layout("built", "dataset.json", is_built, read_built, built_splits),
-    Layout("official", "meta_20_K.json", is_official, read_official, official_splits),
+def _split(read: Callable[[Path, int, Path | None], AnomalyDataset]) -> Reader:
+    return lambda path, how: read(path, how.split, how.coco_root)
+
+
+def _drawn(read: Callable[[Path, float | None], AnomalyDataset]) -> Reader:
+    return lambda path, how: read(path, how.test_share)
+
+
+REGISTRY = (  # in the order in which they are tried: folders are the most general
+    Layout("built", "dataset.json", is_built, _split(read_built), built_splits),
+    Layout("official", "meta_20_K.json", is_official, _split(read_official), official_splits),
+    Layout("meta", "meta.json", is_meta, _whole(read_meta)),
     Layout("visa", "split_csv/1cls.csv", is_visa, _whole(read_visa)),
     Layout("real-iad", "CLASS.json and CLASS/", is_real_iad, _whole(read_real_iad)),
+    Layout(
+        "real-iad-sv",
+        "realiad_jsons_sv/CLASS.json",
+        is_real_iad_of_one_view,
+        _whole(read_real_iad_of_one_view),
+    ),
     Layout("mvtec-3d", "[CLASS/]train/good/rgb", is_mvtec_3d, _whole(read_mvtec_3d)),
-    Layout("uni-medical", "{brain,liver,retinal}/train/good", is_uni_medical, _whole(read_uni_medical)),
-    Layout("folder", "[CLASS/]train/good", is_folder, _whole(read_folder)),
+    Layout("uni-medical", "{brain,liver,retinal}/train/good", is_uni_medical, _drawn(read_uni_medical)),
+    Layout("folder", "[CLASS/]train/good and test", is_folder, _drawn(read_folder)),
+    Layout("photos", "[CLASS/]good", is_photos, _drawn(read_photos)),
 )
 LAYOUTS = tuple(layout.name for layout in REGISTRY)
 
@@ -62,23 +95,21 @@ def load_dataset(
     split: int | None = 0,
     classes: Sequence[str] = (),
     coco_root: Path | None = None,
+    test_share: float | None = None,
 ) -> AnomalyDataset:
     """Read a dataset, recognising its layout unless it is named; ``classes`` picks some of its classes.
+
+    ``test_share`` of the normal images are drawn to test on where the dataset does not say which.
 
     Raises:
         InputError: no such directory, no layout that this bench knows, or a dataset that contradicts itself.
     """
-    dataset = layout_of(path, layout).read(path, 0 if split is None else split, coco_root)
+    dataset = layout_of(path, layout).read(path, How(split or 0, coco_root, test_share))
     if not classes or set(classes) == set(dataset.classes):
         return dataset
     if unknown := set(classes) - set(dataset.classes):
         raise InputError(f"{path} has no class {sorted(unknown)}: it has {', '.join(dataset.classes)}")
-    train = tuple(sample for sample in dataset.train if sample.class_name in classes)
-    test = tuple(sample for sample in dataset.test if sample.class_name in classes)
-    digest = sha256_bytes("\n".join((dataset.hash, *sorted(set(classes)))).encode())
-    return replace(
-        dataset, hash=digest, train=train, test=test, of_classes=dataset.classes, of_hash=dataset.hash
-    )
+    return with_classes(dataset, classes)
 
 
 def layout_of(path: Path, layout: str | None = None) -> Layout:
@@ -95,4 +126,4 @@ def layout_of(path: Path, layout: str | None = None) -> Layout:
         if entry.recognise(path) if layout is None else entry.name == layout:
             return entry
     known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
-    raise InputError(f"{path} has none of the layouts that are known: {known}")
+    raise InputError(f"{path} has none of the layouts that are known, {known}: {what_lies_in(path)}")

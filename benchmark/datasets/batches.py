@@ -49,7 +49,8 @@ class DecodedRows:
 
     def rows(self, indices: Sequence[int]) -> Pixels:
         """Return uint8 (B, size, size, 3), RGB."""
-        return np.stack([load_image(self.samples[index].image, self.size) for index in indices])
+        samples = [self.samples[index] for index in indices]
+        return np.stack([load_image(sample.image, self.size, sample.bits) for sample in samples])
 
 
 class LoadedPixels:

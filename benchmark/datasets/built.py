@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from cocoad.base.files import inside
+from cocoad.base.files import inside, sha256_bytes
 from cocoad.dataset.manifest import DATASET_FILE, TestSample, find_coco_root, read_dataset, read_split
 
 CLASS = "coco"
@@ -40,7 +40,8 @@ def read_built(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset
     dataset = read_dataset(path)
     digest = dataset.splits[str(split)].sha256
     unofficial = tuple(f"{name}={value}" for name, value in dataset.options.unofficial.items())
-    return AnomalyDataset("coco-ad", "built", split, digest, train, test, unofficial)
+    of_train = sha256_bytes("\n".join(sample.id for sample in train).encode())
+    return AnomalyDataset("coco-ad", "built", split, digest, train, test, unofficial, of_train)
 
 
 def _ident(image: str) -> str:
@@ -54,4 +55,5 @@ def _test_sample(path: Path, root: Path, sample: TestSample, names: dict[int, st
     pixels = sample.anomalous_pixels
     size = "small" if pixels < SMALL else "medium" if pixels < MEDIUM else "large"
     groups = (*(f"category:{names[ident]}" for ident in sample.categories), f"size:{size}")
-    return Sample(_ident(sample.image), image, CLASS, 1, inside(path, sample.mask), groups)
+    mask, digest = inside(path, sample.mask), sample.mask_sha256 or ""
+    return Sample(_ident(sample.image), image, CLASS, 1, mask, groups, mask_digest=digest)

@@ -2,9 +2,9 @@
 
 One cache holds the images of one folder at one size, in the order in which they were first asked for:
 ``pixels.u8`` is a plain array (N, size, size, 3) of uint8, ``index.tsv`` has a line per row: the CRC-32 of its
-pixels, the image file's size and modification time, and its path relative to the folder. Pixels are on disk
-before their lines are; a line whose pixels are not there all the same counts for nothing, and an image whose file
-changed gets a new row.
+pixels, the image file's hash (of COCO's images its size and modification time), and its path relative to the folder.
+Pixels are on disk before their lines are; a line whose pixels are not there all the same, or differ from their
+checksum, counts for nothing, and an image whose file changed gets a new row.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from cocoad.base.locks import FOREVER, locked
 
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
 CHUNK = 64  # images between two syncs
+STAMP_DIGITS = 32  # of a hash
 CHECKERS = 4  # threads that compare rows with their checksums
 RESERVE_BYTES = 256 << 20  # of disk that a cache leaves free
 OnImages = Callable[[int, int], None]  # (done, of how many)
@@ -41,7 +42,7 @@ class Row(NamedTuple):
 
     number: int
     crc: int
-    stamp: str  # size and modification time of the image's file
+    stamp: str  # what the image's file was
 
 
 class CachedRows:
@@ -126,9 +127,7 @@ class PixelCache:
         index = self.index()
         wanted = {self.key(sample.image): sample for sample in samples}
         return [
-            sample
-            for key, sample in wanted.items()
-            if key not in index or index[key].stamp != _stamp(sample.image)
+            sample for key, sample in wanted.items() if key not in index or index[key].stamp != _stamp(sample)
         ]
 
     def needed_bytes(self, samples: Sequence[Sample]) -> int:
@@ -211,8 +210,8 @@ class PixelCache:
                 pixels.write(rows.tobytes())
                 _sync(pixels.fileno(), pixels.flush)
                 for number, row in zip(whole, rows, strict=True):
-                    image = missing[number].image
-                    line = f"{zlib.crc32(row.data):08x}\t{_stamp(image)}\t{self.key(image)}\n"
+                    sample = missing[number]
+                    line = f"{zlib.crc32(row.data):08x}\t{_stamp(sample)}\t{self.key(sample.image)}\n"
                     index.write(line.encode("utf-8", "surrogateescape"))
                 _sync(index.fileno(), index.flush)
                 on_images(chunk.stop, len(missing))
@@ -266,12 +265,15 @@ def cache_of(dataset: Path, samples: Sequence[Sample], size: int, home: Path) ->
     return PixelCache(home, root, size)
 
 
-def _stamp(image: Path) -> str:
+def _stamp(sample: Sample) -> str:
+    bits = f".{sample.bits}" if sample.bits else ""
+    if sample.sha256:
+        return f"{sample.sha256[:STAMP_DIGITS]}{bits}"
     try:
-        found = image.stat()
+        found = sample.image.stat()
     except OSError as error:
-        raise InputError(f"{image}: {error.strerror}") from None
-    return f"{found.st_size}.{found.st_mtime_ns}"
+        raise InputError(f"{sample.image}: {error.strerror}") from None
+    return f"{found.st_size}.{found.st_mtime_ns}{bits}"
 
 
 def _sync(descriptor: int, flush: Callable[[], None]) -> None:

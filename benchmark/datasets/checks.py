@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmark.datasets.images import check_mode, read_mask
+from benchmark.datasets.filefacts import FileFacts
+from benchmark.datasets.identity import identities, used_bits, with_content
+from benchmark.datasets.images import check_mode
+from benchmark.datasets.masks import mask_files
 from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.base.errors import InputError
-from cocoad.base.files import sha256_file
 from cocoad.base.images import open_image
-
-OnImage = Callable[[str, int, int], None]  # (what, done, of how many)
 
 
 def checked(
@@ -26,55 +26,77 @@ def checked(
     name: str | None = None,
     split: int | None = None,
     problems: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    named_images: bool = False,
+    drawn: float | None = None,
 ) -> AnomalyDataset:
-    """Return the dataset of these samples; its hash is over them all, the sizes of images and the masks.
+    """Return the dataset of these samples, identified by the content of all of their files.
 
-    Of an anomalous image and its mask the headers are read as well, and one mask of each defect, since masks
-    that are 0 and 1 come in numbers (:func:`check_files` reads all).
+    Of an anomalous image and its mask the headers are read as well (:func:`~benchmark.datasets.look.look` reads
+    all of each).
+
+    Args:
+        path: of the dataset.
+        layout: its name.
+        train: its normal images to train on.
+        test: its labelled images.
+        name: of the dataset; None: the folder's.
+        split: which, of COCO-AD.
+        problems: what the reader found wrong.
+        notes: what the reader took or left out that its user should know.
+        named_images: the images' names and sizes stand for their content, as COCO's do.
+        drawn: the share of normal images that the reader drew to test on.
 
     Raises:
-        InputError: ``problems`` that the reader found, missing images or masks, masks of another size than
-            their images or without a value that counts, headers that cannot be read, two images of one id,
-            names that ``scores.csv`` cannot hold, a class without images to train or to test on.
+        InputError: ``problems``, missing images or masks, masks of another size than their images, headers that
+            cannot be read, two images of one id, names that ``scores.csv`` cannot hold, a class without images to
+            train or to test on.
     """
     train, test = tuple(train), tuple(test)
     samples = train + test
-    masked = [sample for sample in samples if sample.mask is not None]
     refuse(path, [*problems, *_bad_names(samples), *_absent(samples), *_empty(train, test)])
-    refuse(path, _complaints(_check_header, masked))
-    refuse(path, _complaints(_has_black_mask, _one_of_each_defect(masked)))
-    return AnomalyDataset(name or path.name, layout, split, _hash(train, test), train, test)
+    refuse(path, list(_bad_headers(sample for sample in samples if sample.mask is not None)))
+    of_masks = [file for sample in samples if sample.mask is not None for file in mask_files(sample.mask)]
+    facts = FileFacts(path, of_masks if named_images else [*(sample.image for sample in samples), *of_masks])
+    said = list(notes)
+    if named_images:
+        train, test = (tuple(_with_mask(sample, facts) for sample in part) for part in (train, test))
+    else:
+        train, test = (with_content(part, facts) for part in (train, test))
+        if bits := used_bits(train, facts):
+            train, test = (tuple(replace(sample, bits=bits) for sample in part) for part in (train, test))
+            said.append(f"the gray images of 16 bits use {bits}: {(1 << bits) - 1:,} is taken for white")
+        said += _repeated(train, test)
+    said += _without_masks(test)
+    whole, of_train = identities(train, test)
+    return AnomalyDataset(
+        name or path.name,
+        layout,
+        split,
+        whole,
+        train,
+        test,
+        train_hash=of_train,
+        notes=tuple(said),
+        drawn=drawn,
+    )
 
 
-def check_files(path: Path, samples: Sequence[Sample], on_image: OnImage | None = None) -> list[str]:
-    """Read the header of each image and all of each mask; return the ids of those whose mask is all black.
-
-    Raises:
-        InputError: some cannot be read, or a mask has another size than its image or no value that counts; all
-            are counted.
-    """
-    problems, black = [], []
-    for done, sample in enumerate(samples, 1):
-        try:
-            _check_header(sample)
-            if _has_black_mask(sample):
-                black.append(sample.id)
-        except InputError as error:
-            problems.append(str(error))
-        if on_image is not None:
-            on_image("reading headers and masks", done, len(samples))
-    refuse(path, problems)
-    return black
+def _with_mask(sample: Sample, facts: FileFacts) -> Sample:
+    return sample if sample.mask is None else replace(sample, mask_sha256=facts.sha256(sample.mask))
 
 
 def _absent(samples: Sequence[Sample]) -> Iterator[str]:
     for sample in samples:
-        if not sample.image.is_file():
-            yield f"{sample.id}: no image {sample.image}"
-        if sample.mask is None and sample.label:
-            yield f"{sample.id}: anomalous but without a mask"
-        elif sample.mask is not None and not sample.mask.is_file():
-            yield f"{sample.id}: no mask {sample.mask}"
+        for what, file in (("image", sample.image), ("mask", sample.mask)):
+            if file is None or file.is_file() or (what == "mask" and file.is_dir()):
+                continue
+            if file.is_symlink():
+                yield f"{sample.id}: {file} is a link to {file.readlink()}, which is not there"
+            elif file.exists():
+                yield f"{sample.id}: {file} is not a regular file"
+            else:
+                yield f"{sample.id}: no {what} {file}"
     for ident, count in Counter(sample.id for sample in samples).items():
         if count > 1:
             yield f"{ident}: {count} images of this name"
@@ -99,47 +121,56 @@ def _bad_names(samples: Sequence[Sample]) -> Iterator[str]:
             yield f"{group!r}: a name with the ; that separates groups in scores.csv: rename it"
 
 
-def _one_of_each_defect(masked: Sequence[Sample]) -> Iterable[Sample]:
-    greys = [sample for sample in masked if sample.mask_threshold is None]
-    return {(sample.class_name, sample.groups): sample for sample in greys}.values()
-
-
-def _complaints(check: Callable[[Sample], object], samples: Iterable[Sample]) -> list[str]:
-    """Return what ``check`` raises of each sample."""
-    found = []
+def _bad_headers(samples: Iterable[Sample]) -> Iterator[str]:
     for sample in samples:
         try:
-            check(sample)
+            check_header(sample)
         except InputError as error:
-            found.append(str(error))
-    return found
+            yield str(error)
 
 
-def _check_header(sample: Sample) -> None:
+def check_header(sample: Sample) -> None:
+    """Read the headers of an image and its mask.
+
+    Raises:
+        InputError: one cannot be read, or they differ in size, or nobody knows which of the image's numbers is white.
+    """
     with open_image(sample.image) as image:
         check_mode(image)
         width, height = image.size
-    if sample.mask is None:
-        return
-    with open_image(sample.mask) as mask:
-        if mask.size != (width, height):
-            across, down = mask.size
-            raise InputError(f"{sample.id}: the mask is {across}x{down}, the image {width}x{height}")
+    for file in mask_files(sample.mask) if sample.mask is not None else ():
+        with open_image(file) as mask:
+            if mask.size != (width, height):
+                across, down = mask.size
+                raise InputError(f"{sample.id}: the mask is {across}x{down}, the image {width}x{height}")
 
 
-def _has_black_mask(sample: Sample) -> bool:
-    return sample.mask is not None and read_mask(sample.mask, sample.mask_threshold).getbbox() is None
+def _repeated(train: Sequence[Sample], test: Sequence[Sample]) -> Iterator[str]:
+    """Say which images are there more than once, byte for byte."""
+    trained = {sample.sha256: sample for sample in train}
+    both = [sample for sample in test if sample.sha256 in trained]
+    if both:
+        yield (
+            f"{len(both):,} test images are training images too, byte for byte: {both[0].id} first, which is "
+            f"{trained[both[0].sha256].id}"
+        )
+    labels: dict[str, Sample] = {}
+    for sample in test:
+        other = labels.setdefault(sample.sha256, sample)
+        if other.label != sample.label:
+            yield f"{sample.id} and {other.id} are the same image, byte for byte: normal and anomalous"
+    repeated = len(train) - len(trained)
+    if repeated:
+        yield f"{repeated:,} training images repeat another, byte for byte"
 
 
-def _hash(train: tuple[Sample, ...], test: tuple[Sample, ...]) -> str:
-    digest = hashlib.sha256()
-    for part, samples in (("train", train), ("test", test)):
-        for sample in samples:
-            about = (part, sample.id, sample.class_name, str(sample.label), *_files(sample))
-            digest.update(("\0".join(about) + "\n").encode())
-    return digest.hexdigest()
-
-
-def _files(sample: Sample) -> tuple[str, str, str]:
-    image, mask = sample.image, sample.mask
-    return image.name, str(image.stat().st_size), sha256_file(mask) if mask is not None else ""
+def _without_masks(test: Sequence[Sample]) -> Iterator[str]:
+    anomalous = [sample for sample in test if sample.label]
+    without = [sample for sample in anomalous if not sample.has_truth]
+    if without and len(without) == len(anomalous):
+        yield "no masks: image metrics only"
+    elif without:
+        yield (
+            f"{len(without):,} of {len(anomalous):,} anomalous images have no mask, {without[0].id} first: pixel "
+            "metrics are over the others"
+        )

@@ -33,6 +33,8 @@ def counts(dataset: AnomalyDataset) -> dict[str, Any]:
         "layout": dataset.layout,
         "split": dataset.split,
         "hash": dataset.hash,
+        "train_hash": dataset.train_hash,
+        "drawn_test_share": dataset.drawn,
         "classes": classes,
         "total": {count: sum(row[count] for row in classes.values()) for count in COUNTS},
     }

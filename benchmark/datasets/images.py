@@ -1,4 +1,4 @@
-"""Image and mask files as everything here reads them, and the published input pipeline.
+"""Image files as everything here reads them, and the published input pipeline.
 
 The pipeline is PIL's antialiased bilinear resize to a square, the aspect not kept. Pixels are taken as they are
 stored: an EXIF tag turns no image, in training, scoring and prediction alike.
@@ -15,35 +15,40 @@ from PIL import Image
 from cocoad.base.errors import InputError
 from cocoad.base.images import open_image
 
-PIPELINE_VERSION = 2  # raised whenever the pixels of an image or a mask change: caches and scores hang on it
+PIPELINE_VERSION = 3  # raised whenever the pixels of an image or a mask change: caches and scores hang on it
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-HALF = 127  # a mask's grey values above it are anomalous
 WITHOUT_WHITE = {"F": "floats", "I": "32-bit integers"}  # modes in which no number is known to be white
 BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
-def read_image(path: Path) -> Image.Image:
-    """Return an image file as RGB; raise InputError naming a file that cannot be read."""
+def read_image(path: Path, bits: int | None = None) -> Image.Image:
+    """Return an image file as RGB; raise InputError naming a file that cannot be read. ``bits`` as in `as_rgb`."""
     with open_image(path) as image:
-        return as_rgb(image)
+        return as_rgb(image, bits)
 
 
-def load_image(path: Path, size: int) -> npt.NDArray[np.uint8]:
+def load_image(path: Path, size: int, bits: int | None = None) -> npt.NDArray[np.uint8]:
     """Return an image as uint8 RGB (size, size, 3); raise InputError naming a file that cannot be read."""
-    return resized(read_image(path), size)
+    return resized(read_image(path, bits), size)
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """Return an image as RGB, of more than 8 bits the upper 8; raise ValueError where white is unknown."""
-    if bits := _deep(image):
-        return Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8)).convert("RGB")
+def as_rgb(image: Image.Image, bits: int | None = None) -> Image.Image:
+    """Return an image as RGB, of more than 8 bits the upper 8; raise ValueError where white is unknown.
+
+    ``bits`` is how many of a gray image's bits are used, where its file has room for more: 2ᵇⁱᵗˢ − 1 is white,
+    and so is what lies above it.
+    """
+    if of_file := deep_bits(image):
+        used = min(of_file, bits or of_file)
+        pixels = np.minimum(np.asarray(image), (1 << used) - 1) >> (used - 8)
+        return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
     check_mode(image)
     return image.convert("RGB")
 
 
 def check_mode(image: Image.Image) -> None:
     """Raise ValueError if the image's numbers have no known white, which its header tells."""
-    if image.mode in WITHOUT_WHITE and not _deep(image):
+    if image.mode in WITHOUT_WHITE and not deep_bits(image):
         raise ValueError(f"its pixels are {WITHOUT_WHITE[image.mode]}: save it with 8 or 16 bits")
 
 
@@ -52,40 +57,19 @@ def resized(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     return np.array(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def load_mask(path: Path | None, size: int, threshold: int | None = None) -> npt.NDArray[np.bool_]:
-    """Return a mask as bool (size, size): :func:`read_mask` resized bilinearly, then > 0.5; None is all normal."""
-    if path is None:
-        return np.zeros((size, size), np.bool_)
-    mask = read_mask(path, threshold).resize((size, size), Image.Resampling.BILINEAR)
-    anomalous: npt.NDArray[np.bool_] = np.array(mask) > HALF
-    return anomalous
-
-
-def read_mask(path: Path, threshold: int | None = None) -> Image.Image:
-    """Return a mask as grey; with a ``threshold`` the file holds label ids, and those above it become 255.
-
-    Raises:
-        InputError: it cannot be read, or has values but none that counts, such as 0 and 1.
-    """
-    with open_image(path) as image:
-        mask = image.convert("L") if threshold is None else _binary(image, threshold)
-    if 0 < (largest := np.asarray(mask).max()) <= HALF:
-        raise InputError(
-            f"{path}: this mask marks nothing: its largest value is {largest}, and only values above {HALF} are "
-            "anomalous: save it with 0 and 255"
-        )
-    return mask
-
-
-def _binary(image: Image.Image, threshold: int) -> Image.Image:
-    # the ids of a palette image are its indices: as grey they would be its colours' brightness
-    labels = np.asarray(image if len(image.getbands()) == 1 else image.convert("L"))
-    return Image.fromarray(np.where(labels > threshold, 255, 0).astype(np.uint8))
-
-
-def _deep(image: Image.Image) -> int:
-    """Return the bits of a grey image that has more than 8, else 0."""
+def deep_bits(image: Image.Image) -> int:
+    """Return the bits of a gray image that has more than 8, by its header, else 0."""
     older = image.mode == "I" and image.format == "PNG"  # Pillow 10 opens a PNG of 16 bits so
     if not (older or image.mode.startswith("I;16")):
         return 0
-    return int(getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0])  # a TIFF may have 12
+    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]  # a TIFF may have 12
+    return bits if isinstance(bits, int) and 8 < bits <= 16 else 16
+
+
+def largest_deep_value(path: Path) -> int:
+    """Return the largest number of a gray image of more than 8 bits; 0 of any other, and of one that is damaged."""
+    try:
+        with open_image(path) as image:
+            return int(np.asarray(image).max()) if deep_bits(image) else 0
+    except InputError:
+        return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -12,4 +13,11 @@ def cache_home(given: Path | None = None) -> Path:
         return given
     if named := os.environ.get("COCOAD_CACHE"):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocoad" / "pixels"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "cocoad" / "pixels"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user whom the machine does not know, and no HOME
+        return Path(tempfile.gettempdir()) / f"cocoad-{os.getuid()}"

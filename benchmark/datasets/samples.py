@@ -22,9 +22,20 @@ class Sample:
     image: Path
     class_name: str
     label: int = 0  # 0 normal, 1 anomalous
-    mask: Path | None = None  # same size as the image; None: nothing anomalous
+    mask: Path | None = (
+        None  # a file of the image's size, or a folder of several; None: nothing anomalous, or unknown
+    )
     groups: tuple[str, ...] = ()  # "category:person", "size:small", "defect:crack"
-    mask_threshold: int | None = None  # of a mask of label ids: those above it are anomalous; None: above 127
+    sha256: str = ""  # of the image's file; "" where COCO's names stand for the images
+    mask_sha256: str = ""  # of the mask's file or files
+    mask_digest: str = ""  # of the mask's pixels, as a build recorded it: checked whenever the mask is read
+    bits: int | None = None  # that a gray image uses, where its file has room for more
+    item: str = ""  # the thing that several images show from several sides
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether it is known which of its pixels are anomalous."""
+        return self.mask is not None or not self.label
 
 
 @dataclass(frozen=True)
@@ -34,12 +45,15 @@ class AnomalyDataset:
     name: str  # coco-ad, or the folder's name
     layout: str
     split: int | None
-    hash: str  # hex SHA-256 of ids, classes, labels, the names and sizes of images, and all of the masks
+    hash: str  # hex SHA-256 of what it holds, wherever it lies (benchmark/datasets/identity.py)
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
     unofficial: tuple[str, ...] = ()  # options of the build that make it another benchmark: rasterizer=coco
     of_classes: tuple[str, ...] = ()  # all classes there are, where these samples are of some
     of_hash: str = ""  # and the hash of all of it
+    train_hash: str = ""  # the same of the training images alone: what trained weights depend on
+    notes: tuple[str, ...] = ()  # what a reader took or left out that its user should know
+    drawn: float | None = None  # the share of normal images drawn to test on; None: the dataset says which
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -88,4 +102,8 @@ class AnomalyDataset:
             per_class=bool(self.of_classes) and len(self.classes) == 1,
             of_classes=list(self.of_classes),
             of_hash=self.of_hash,
+            train_hash=self.train_hash,
+            test_without_mask=sum(not sample.has_truth for sample in self.test),
+            drawn_test_share=self.drawn,
+            notes=list(self.notes),
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark.datasets.checks import checked
 from benchmark.datasets.samples import AnomalyDataset, Sample
+from benchmark.datasets.tree import scan
 from cocoad.base.errors import InputError
 from cocoad.base.files import inside
 
@@ -27,6 +28,7 @@ def read_visa(path: Path) -> AnomalyDataset:
         InputError: the CSV is absent or damaged, a path leaves the dataset, an anomalous image to train on, or
             what :func:`~benchmark.datasets.checks.checked` refuses.
     """
+    path = path.resolve()
     file = path / SPLIT_FILE
     parts: dict[str, list[Sample]] = {"train": [], "test": []}
     try:
@@ -38,9 +40,16 @@ def read_visa(path: Path) -> AnomalyDataset:
                 parts[_part(file, rows.line_num, row)].append(_sample(path, row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: not a readable CSV ({error})") from None
-    train, test = parts["train"], parts["test"]
+    names = list(dict.fromkeys(sample.class_name for part in parts.values() for sample in part))
+    absent = [name for name in names if not (path / name).is_dir()]
+    train, test = ([sample for sample in part if sample.class_name not in absent] for part in parts.values())
     problems = [f"{sample.id}: anomalous but in the training set" for sample in train if sample.label]
-    return checked(path.resolve(), "visa", train, test, problems=problems)
+    notes = [f"{len(absent)} of {len(names)} classes are not there: {', '.join(absent)}"] if absent else []
+    tree = scan(path)
+    masks = {sample.mask for sample in test if sample.mask is not None}
+    lists = {other for other in tree.others if other.parent == file.parent}
+    notes += tree.notes({*lists, *(sample.image for sample in (*train, *test)), *masks})
+    return checked(path, "visa", train, test, problems=[*tree.problems, *problems], notes=notes)
 
 
 def _part(file: Path, line: int, row: dict[str, str | None]) -> str:
@@ -56,4 +65,4 @@ def _sample(path: Path, row: dict[str, str | None]) -> Sample:
     name, image, label = str(row["object"]), str(row["image"]), LABELS[str(row["label"])]
     mask = inside(path, row["mask"]) if label and row["mask"] else None
     ident = Path(image).with_suffix("").as_posix() if image else image
-    return Sample(ident, inside(path, image), name, label, mask, mask_threshold=0 if label else None)
+    return Sample(ident, inside(path, image), name, label, mask)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from benchmark.metrics.counts import ScoreCounts
 from benchmark.metrics.protocols import (
+    NO_MAPS,
     Protocol,
     Reasons,
     Scored,
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 OUTLIER_PIXEL = "outlier-pixel"
 COARSE_BINS = "coarse-bins"
+VANISHED_MASKS = "vanished-masks"
+PARTLY_MASKED = "partly-masked"
+VANISHED_FROM = 0.05  # of the anomalous images that have a mask: if more of them are lost, the result says so
 COARSE_FROM = 0.005  # guaranteed error of a metric from which on the result says so
 
 Value = TypeVar("Value")
@@ -39,10 +43,11 @@ class UndefinedMetricWarning(UserWarning):
 
 
 class Subset(NamedTuple):
-    """A class or a group: counts of image scores per protocol (the labels differ), and of pixels (None: no maps)."""
+    """A class or a group: counts of image scores per protocol (the labels differ), and of pixels if it has any."""
 
     images: Mapping[Protocol, ScoreCounts]
     pixels: ScoreCounts | None
+    why_none: str = NO_MAPS
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,10 @@ class Evaluation:
         undefined: why a metric is NaN, by "protocol/metric"; of a single class or group by
             "class:<name>/protocol/metric" and "<group>/protocol/metric".
         flags: "outlier-pixel" where the metrics at normalised thresholds hinge on few extreme pixels;
-            "coarse-bins" where the bins are too wide for the scores to guarantee an error below 0.005.
+            "coarse-bins" where the bins are too wide for the scores to guarantee an error below 0.005;
+            "vanished-masks" where more than 5 % of the masks of anomalous images have no anomalous pixel (any more
+            when they are resized), so that ``ader`` takes the images for normal; "partly-masked" where some
+            anomalous images have no mask, so that the pixel metrics are over the others.
         error_bounds: by "protocol/metric", how far binning can at most have moved it; 0 where scores were
             kept. For ``ader/aupro``, which is no continuous function of the scores, it is an estimate.
     """
@@ -108,6 +116,7 @@ def evaluation_of(
     classes: Iterable[tuple[str, Subset]],
     groups: Iterable[tuple[str, str, Subset]],
     protocols: Sequence[Protocol],
+    more_flags: Sequence[str] = (),
 ) -> Evaluation:
     """Score classes, groups (with the class they are of) and the mean over classes; warn of what is undefined.
 
@@ -117,12 +126,12 @@ def evaluation_of(
     by_group: dict[str, dict[str, dict[Protocol, Scored]]] = {}
     spreads, outliers = [], False
     for name, subset in classes:
-        pixels = pixel_metrics(subset.pixels, protocols)
+        pixels = pixel_metrics(subset.pixels, protocols, why_none=subset.why_none)
         by_class[name] = _scored(subset.images, pixels)
         spreads.append(_spreads(subset.pixels, pixels))
         outliers |= subset.pixels is not None and hinges_on_outliers(subset.pixels)
     for group, name, subset in groups:
-        pixels = pixel_metrics(subset.pixels, protocols)
+        pixels = pixel_metrics(subset.pixels, protocols, why_none=subset.why_none)
         by_group.setdefault(group, {})[name] = _scored(subset.images, pixels)
     metrics: dict[Protocol, Scores] = {}
     per_group: dict[str, dict[Protocol, Scores]] = {group: {} for group in by_group}
@@ -143,6 +152,7 @@ def evaluation_of(
     flags = [OUTLIER_PIXEL] if outliers else []
     if any(bound > COARSE_FROM for bound in bounds.values()):
         flags.append(COARSE_BINS)
+    flags += more_flags
     return Evaluation(metrics, per_class, per_group, undefined, flags, bounds)
 
 

@@ -11,9 +11,16 @@ import numpy.typing as npt
 
 from benchmark.metrics.counts import ScoreCounts, counts_from_scores
 from benchmark.metrics.curves import Curves, image_curves, pixel_curves
-from benchmark.metrics.evaluation import Evaluation, Subset, evaluation_of
+from benchmark.metrics.evaluation import (
+    PARTLY_MASKED,
+    VANISHED_FROM,
+    VANISHED_MASKS,
+    Evaluation,
+    Subset,
+    evaluation_of,
+)
 from benchmark.metrics.inputs import checked_batch
-from benchmark.metrics.protocols import PROTOCOLS, Protocol
+from benchmark.metrics.protocols import NO_MASKS, PROTOCOLS, Protocol
 from benchmark.metrics.state import STATE_VERSION, State, pack_store, pack_texts, unpack_store, unpack_texts
 from benchmark.metrics.store import ANOMALOUS_IMAGES, GROUP, NORMAL_IMAGES, Cell, PixelStore
 from cocoad.base.errors import InputError
@@ -25,11 +32,12 @@ class ImageRow(NamedTuple):
     class_name: str
     groups: tuple[str, ...]
     label: bool  # the dataset's own
-    masked: bool  # the mask has an anomalous pixel
+    masked: bool  # the mask has an anomalous pixel; without one: the label
     score: float
     minimum: float
     maximum: float
     regions: int
+    has_truth: bool = True  # it is known which of its pixels are anomalous
 
 
 class Evaluator:
@@ -71,6 +79,7 @@ class Evaluator:
         image_scores: Any = None,
         classes: Sequence[str] | None = None,
         groups: Sequence[Sequence[str]] | None = None,
+        has_truth: Sequence[bool] | None = None,
     ) -> None:
         """Add a batch of B images.
 
@@ -84,6 +93,8 @@ class Evaluator:
             groups: B sequences of names such as ("category:person", "size:small"). A group is scored on its
                 anomalous images against **all** normal images of the class; names on normal images do
                 nothing.
+            has_truth: B flags; False where nobody knows which pixels of an anomalous image are, so that it
+                counts for the image metrics alone, by its label. Default: all True.
 
         Raises:
             InputError: shapes that do not fit, NaN, infinities, masks that are not binary, or a text where a
@@ -92,18 +103,26 @@ class Evaluator:
         batch = checked_batch(maps, masks, labels, image_scores, classes, groups, keep_float64=self.exact)
         if not len(batch.classes):
             return
-        regions = self.store.add(batch)
+        known = [True] * len(batch.classes) if has_truth is None else [bool(each) for each in has_truth]
+        if len(known) != len(batch.classes):
+            raise InputError(f"{len(known)} flags has_truth were given for {len(batch.classes)} maps")
+        stored = iter(self.store.add(batch if all(known) else batch.only(np.flatnonzero(known))))
+        regions = [next(stored) if each else 0 for each in known]
         self.images += [
             ImageRow(*row)
             for row in zip(
                 batch.classes,
                 batch.groups,
                 batch.labels.tolist(),
-                [count > 0 for count in regions],
+                [
+                    count > 0 if each else label
+                    for count, each, label in zip(regions, known, batch.labels.tolist(), strict=True)
+                ],
                 batch.image_scores.tolist(),
                 batch.minima.tolist(),
                 batch.maxima.tolist(),
                 regions,
+                known,
                 strict=True,
             )
         ]
@@ -136,9 +155,10 @@ class Evaluator:
         state |= {f"groups/{key}": part for key, part in groups.items()}
         state["images/classes"] = np.array([row.class_name for row in self.images], np.str_)
         numbers = [
-            (row.label, row.masked, row.score, row.minimum, row.maximum, row.regions) for row in self.images
+            (row.label, row.masked, row.score, row.minimum, row.maximum, row.regions, row.has_truth)
+            for row in self.images
         ]
-        state["images/numbers"] = np.array(numbers, np.float64).reshape(-1, 6)
+        state["images/numbers"] = np.array(numbers, np.float64).reshape(-1, 7)
         return state | pack_store(self.store)
 
     @classmethod
@@ -169,8 +189,8 @@ class Evaluator:
                 state["images/classes"].tolist(), groups, state["images/numbers"].tolist(), strict=True
             )
             evaluator.images = [
-                ImageRow(name, tags, bool(label), bool(masked), score, minimum, maximum, int(regions))
-                for name, tags, (label, masked, score, minimum, maximum, regions) in rows
+                ImageRow(name, tags, bool(label), bool(masked), score, low, high, int(regions), bool(known))
+                for name, tags, (label, masked, score, low, high, regions, known) in rows
             ]
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise InputError(f"not an evaluator's state: {error}") from None
@@ -187,7 +207,16 @@ class Evaluator:
             ((name, self._subset(name)) for name in classes),
             ((group, name, self._subset(name, group)) for group, name in groups),
             self.protocols,
+            self._flags(),
         )
+
+    def _flags(self) -> list[str]:
+        """Return what the images say about how far their metrics are to be trusted."""
+        anomalous = [row for row in self.images if row.label]
+        known = [row for row in anomalous if row.has_truth]
+        vanished = sum(not row.masked for row in known)
+        flags = [VANISHED_MASKS] if vanished > VANISHED_FROM * len(known) else []
+        return flags + ([PARTLY_MASKED] if 0 < len(known) < len(anomalous) else [])
 
     def curves(self) -> Curves:
         """Return the curves of every class, of at most 1,000 points (:mod:`benchmark.metrics.curves`)."""
@@ -210,12 +239,15 @@ class Evaluator:
         images = {name: _image_counts(rows, name) for name in PROTOCOLS}
         if any(math.isnan(row.maximum) for row in rows):
             return Subset(images, None)
+        known = [row for row in rows if row.has_truth]
+        if len(known) < len(rows) and not any(_bad(row) for row in known):
+            return Subset(images, None, NO_MASKS)
         bad = Cell(class_name, ANOMALOUS_IMAGES) if group is None else Cell(class_name, GROUP, group)
         pixels = self.store.counts(
             (Cell(class_name, NORMAL_IMAGES), bad),
-            regions=sum(row.regions for row in rows),
-            minimum=min(row.minimum for row in rows),
-            maximum=max(row.maximum for row in rows),
+            regions=sum(row.regions for row in known),
+            minimum=min(row.minimum for row in known),
+            maximum=max(row.maximum for row in known),
         )
         return Subset(images, pixels)
 

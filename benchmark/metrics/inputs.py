@@ -39,6 +39,20 @@ class Batch:
         taken = self.scores.reshape(-1)[torch.from_numpy(flat).to(self.scores.device)].cpu().numpy()
         return np.split(taken, np.cumsum([where.size for where in places])[:-1])
 
+    def only(self, images: npt.NDArray[np.intp]) -> Batch:
+        """Return the batch of some of the images."""
+        chosen = images.tolist()
+        return Batch(
+            self.scores[chosen],
+            self.masks[images],
+            self.labels[images],
+            self.image_scores[images],
+            self.minima[images],
+            self.maxima[images],
+            [self.classes[image] for image in chosen],
+            [self.groups[image] for image in chosen],
+        )
+
     def on_cpu(self, image: int) -> npt.NDArray[Any]:
         """Return all scores of one image as a NumPy array (H·W,)."""
         row = self.scores[image]

@@ -38,7 +38,8 @@ Scored = tuple[Scores, Reasons]
 
 _NO_ANOMALOUS_IMAGE, _NO_NORMAL_IMAGE = "no anomalous image", "no normal image"
 _NO_ANOMALOUS_PIXEL, _NO_NORMAL_PIXEL = "no anomalous pixel", "no normal pixel"
-_NO_MAPS = "there are image scores only, no maps"
+NO_MAPS = "there are image scores only, no maps"
+NO_MASKS = "no anomalous image has a mask"
 _CONSTANT = "all pixels have the same score, so that min–max normalisation is undefined"
 _ONE_RATE = f"fewer than two of its 100 thresholds have different false-positive rates below {FPR_LIMIT}"
 
@@ -58,15 +59,19 @@ def image_metrics(counts: ScoreCounts) -> Scored:
 
 
 def pixel_metrics(
-    counts: ScoreCounts | None, protocols: Sequence[Protocol], side: Side = "even"
+    counts: ScoreCounts | None,
+    protocols: Sequence[Protocol],
+    side: Side = "even",
+    why_none: str = NO_MAPS,
 ) -> dict[Protocol, Scored]:
-    """Return each protocol's eight pixel metrics of counts of pixel scores (None: no maps), and why one is undefined.
+    """Return each protocol's eight pixel metrics of counts of pixel scores, and why one is undefined.
 
-    ``side`` says how pixels are thought to lie within their bins (see :class:`ScoreCounts`).
+    ``side`` says how pixels are thought to lie within their bins (see :class:`ScoreCounts`), ``why_none`` why there
+    are no counts.
     """
     names = (*PIXEL_METRICS, "aupro", *MID_METRICS, "pixel_iou_max")
     if counts is None or not counts.anomalous.sum():
-        why = _NO_MAPS if counts is None else _NO_ANOMALOUS_PIXEL
+        why = why_none if counts is None else _NO_ANOMALOUS_PIXEL
         nothing = dict.fromkeys(names, float("nan")), dict.fromkeys(names, why)
         return dict.fromkeys(protocols, nothing)
     ranks = counts.ordered(side)

@@ -52,7 +52,7 @@ class MethodInfo(msgspec.Struct, frozen=True):
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which data: ``hash`` identifies samples and masks; counts are images."""
+    """Which data: ``hash`` identifies what it holds, wherever it lies; counts are images."""
 
     name: str  # coco-ad, or the folder's name
     layout: str
@@ -69,6 +69,10 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     per_class: bool = False  # one model per class, rather than one for all
     of_classes: list[str] = []  # all classes of the dataset where ``classes`` are some of them
     of_hash: str = ""  # and the hash of all of it
+    train_hash: str = ""  # of the training images alone
+    test_without_mask: Count = 0  # anomalous images that count for the image metrics alone
+    drawn_test_share: float | None = None  # of the normal images, drawn since the dataset has no test set
+    notes: list[str] = []  # what its reader took or left out
 
 
 class Cost(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from benchmark.datasets.images import load_mask
+from benchmark.datasets.masks import load_mask
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.metrics import Evaluator, undefined_said
 from benchmark.runs.lock import held
@@ -161,6 +161,7 @@ def _evaluate(
             image_scores=image_scores,
             classes=[sample.class_name for sample in batch],
             groups=[sample.groups for sample in batch],
+            has_truth=[sample.has_truth for sample in batch],
         )
         small.append((shrink(maps), shrink(masks)))
         scores += [_image_score(sample, score) for sample, score in zip(batch, image_scores, strict=True)]
@@ -174,7 +175,7 @@ def _evaluate(
 def _scored_without_maps(samples: Sequence[Sample], given: dict[str, float], size: int) -> _Evaluated:
     evaluator = Evaluator()
     for sample in samples:
-        masked = bool(_mask(sample, size).any())
+        masked = bool(_mask(sample, size).any()) if sample.has_truth else bool(sample.label)
         evaluator.add_without_map(
             given[sample.id], bool(sample.label), masked, sample.class_name, sample.groups
         )
@@ -219,7 +220,7 @@ def _checked_batches(
 
 
 def _mask(sample: Sample, size: int) -> npt.NDArray[np.bool_]:
-    return load_mask(sample.mask, size, sample.mask_threshold)
+    return load_mask(sample, size)
 
 
 def _image_score(sample: Sample, score: float) -> ImageScore:

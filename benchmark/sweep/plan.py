@@ -100,10 +100,12 @@ def _config(entry: Entry) -> RunConfig:
 
 
 def _facts(config: RunConfig, known: dict[Any, _Facts]) -> _Facts:
-    key = (config.dataset, config.layout, config.split, config.classes, config.coco_root)
+    key = (config.dataset, config.layout, config.split, config.classes, config.coco_root, config.test_share)
     if key not in known:
-        path, layout, split, classes, coco_root = key
-        found = load_dataset(path, layout=layout, split=split, classes=classes, coco_root=coco_root)
+        path, layout, split, classes, coco_root, share = key
+        found = load_dataset(
+            path, layout=layout, split=split, classes=classes, coco_root=coco_root, test_share=share
+        )
         known[key] = _Facts(found.name, found.split, found.hash, len(found.train), len(found.test))
     return known[key]
 

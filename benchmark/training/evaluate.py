@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from benchmark.datasets.batches import PixelRows, Pixels
-from benchmark.datasets.images import load_mask
 from benchmark.datasets.loading import loaded
+from benchmark.datasets.masks import load_mask
 from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
 from benchmark.metrics import Evaluator
@@ -79,7 +79,7 @@ def evaluate(
 
     def fetch(indices: Sequence[int]) -> _Batch:
         chosen = [samples[index] for index in indices]
-        masks = np.stack([load_mask(s.mask, image_size, s.mask_threshold) for s in chosen])
+        masks = np.stack([load_mask(sample, image_size) for sample in chosen])
         return _Batch(chosen, rows.rows(indices), masks)
 
     mine = range(rank, len(samples), processes)
@@ -100,6 +100,7 @@ def evaluate(
             image_scores=image_scores,
             classes=[sample.class_name for sample in chosen],
             groups=[sample.groups for sample in chosen],
+            has_truth=[sample.has_truth for sample in chosen],
         )
         arrays = maps.cpu().numpy()
         for sample, score, one in zip(chosen, image_scores, arrays, strict=True):

@@ -15,6 +15,8 @@ from lightning_fabric import Fabric
 
 from benchmark.config import RunConfig, to_plain, with_effect
 from benchmark.datasets import AnomalyDataset, load_dataset
+from benchmark.datasets.loading import loader_workers
+from benchmark.datasets.look import look
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create, facts_of
 from benchmark.metrics import undefined_said
@@ -73,6 +75,7 @@ def run(
         split=config.split,
         classes=config.classes,
         coco_root=config.coco_root,
+        test_share=config.test_share,
     )
     config = dataclasses.replace(config, split=dataset.split)
     directory = run_directory(config, dataset.name, out)
@@ -81,6 +84,7 @@ def run(
         return directory
     fabric = launched(config)
     method, weights = _method(config, dataset)
+    notes = _looked_at(config, dataset) if fabric.global_rank == 0 else []
     barrier()  # until all have looked: the first one changes the directory now
     first = fabric.global_rank == 0
     with held(directory) if first else contextlib.nullcontext():
@@ -88,6 +92,8 @@ def run(
             _prepare(directory, config, resume)
         barrier()
         reporter = Reporter(directory, config.recipe.epochs, progress, speaks=first)
+        for note in notes:
+            reporter.warn(note)
         try:
             _train_and_score(config, dataset, method, weights, directory, fabric, resume, reporter)
         except Exception as error:
@@ -97,6 +103,19 @@ def run(
         reporter.status(Status("finished", config.recipe.epochs, config.recipe.epochs))
         barrier()
     return directory
+
+
+def _looked_at(config: RunConfig, dataset: AnomalyDataset) -> list[str]:
+    """Look at all masks, and at all images unless the pixel cache will decode them; return what is odd.
+
+    Raises:
+        InputError: some cannot be read.
+    """
+    used = dataset.test if config.eval_only else dataset.train + dataset.test
+    samples = [sample for sample in used if sample.mask is not None or not config.use_cache]
+    workers = loader_workers(config.workers)
+    size, pixels = config.image_size, not config.use_cache
+    return [*dataset.notes, *look(config.dataset, samples, image_size=size, pixels=pixels, workers=workers)]
 
 
 def settled(config: RunConfig) -> RunConfig:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.datasets.images import load_image, load_mask
+from benchmark.datasets.images import load_image
 from cocoad.base.errors import InputError
 
 SIDE = 64
@@ -60,15 +60,11 @@ def test_numbers_without_a_known_white_are_refused(pixels: np.ndarray, kind: str
         load_image(tmp_path / "image.tif", SIDE)
 
 
-@pytest.mark.parametrize("largest", [1, 127])
-def test_a_mask_with_values_of_which_none_counts_is_refused(largest: int, tmp_path: Path) -> None:
-    Image.fromarray((STEPS % (largest + 1)).astype(np.uint8)).save(tmp_path / "mask.png")
-    with pytest.raises(
-        InputError, match=f"mask.png: this mask marks nothing: its largest value is {largest}"
-    ):
-        load_mask(tmp_path / "mask.png", SIDE)
-
-
-def test_a_black_mask_is_allowed_as_coco_ad_may_have_some(tmp_path: Path) -> None:
-    Image.new("L", (SIDE, SIDE)).save(tmp_path / "mask.png")
-    assert not load_mask(tmp_path / "mask.png", SIDE).any()
+@pytest.mark.parametrize(("bits", "white"), [(10, 1023), (12, 4095)])
+def test_bits_that_a_file_of_16_has_room_for_are_not_used(bits: int, white: int, tmp_path: Path) -> None:
+    pixels = np.minimum(STEPS, white).astype(np.uint16)
+    pixels[0, 0] = 65535  # a hot pixel is white
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    found = load_image(tmp_path / "image.png", SIDE, bits)[..., 0]
+    np.testing.assert_array_equal(found[1:], pixels[1:] >> (bits - 8))
+    assert found[0, 0] == 255

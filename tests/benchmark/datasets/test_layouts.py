@@ -17,7 +17,8 @@ from PIL import Image
 
 from benchmark.cli.dataset import command
 from benchmark.datasets import LAYOUTS, REGISTRY, AnomalyDataset, load_dataset
-from benchmark.datasets.images import load_mask
+from benchmark.datasets.masks import load_mask
+from benchmark.datasets.problems import UnusableDatasetError
 from cocoad.base.errors import InputError
 
 SIZE = (12, 8)  # width, height
@@ -90,6 +91,34 @@ def real_iad(root: Path, jsons: str = "realiad_jsons/realiad_jsons") -> None:
         write_json(root / jsons / f"{name}.json", value)
 
 
+def real_iad_sv(root: Path) -> None:
+    real_iad(root / "realiad_256", jsons="../realiad_jsons/realiad_jsons_sv")
+
+
+def meta(root: Path) -> None:
+    parts: dict[str, dict[str, list[Any]]] = {"train": {}, "test": {}}
+    for name in ("capsule", "pill"):
+        for part, count in (("train", 2), ("test", 1)):
+            for number in range(count):
+                file = f"{name}/{part}/{number}.png"
+                image(root / file)
+                parts[part].setdefault(name, []).append({"img_path": file, "mask_path": "", "cls_name": name,
+                                                         "specie_name": "", "anomaly": 0})  # fmt: skip
+        image(root / f"{name}/bad.png")
+        mask(root / f"{name}/bad_gt.png")
+        parts["test"][name].append({"img_path": f"{name}/bad.png", "mask_path": f"{name}/bad_gt.png",
+                                    "cls_name": name, "specie_name": "squeeze", "anomaly": 1})  # fmt: skip
+    write_json(root / "meta.json", parts)
+
+
+def photos(root: Path) -> None:
+    for name in ("cap", "lid"):
+        for number in range(3):
+            image(root / name / f"OK/{number}.png")
+        image(root / name / "NG/a.png")
+        mask(root / name / "masks/NG/a.png")
+
+
 def mvtec_3d(root: Path) -> None:
     for name in ("bagel", "rope"):
         for part, defect in (("train", "good"), ("validation", "good"), ("test", "good"), ("test", "hole")):
@@ -117,7 +146,7 @@ def folder(root: Path) -> None:
 
 WRITERS: dict[str, Callable[[Path], None]] = {
     "official": official, "visa": visa, "real-iad": real_iad, "mvtec-3d": mvtec_3d, "uni-medical": uni_medical,
-    "folder": folder,
+    "folder": folder, "real-iad-sv": real_iad_sv, "meta": meta, "photos": photos,
 }  # fmt: skip
 
 
@@ -156,7 +185,7 @@ def test_a_layout_is_recognised_and_all_its_images_are_read(layout: str, tmp_pat
 def test_only_the_left_half_of_an_anomalous_image_is_anomalous(layout: str, tmp_path: Path) -> None:
     WRITERS[layout](tmp_path)
     for sample in read(tmp_path).test:
-        found = load_mask(sample.mask, 8, sample.mask_threshold)
+        found = load_mask(sample, 8)
         expected = np.zeros((8, 8), bool)
         expected[:, :4] = bool(sample.label)
         np.testing.assert_array_equal(found, expected)
@@ -168,8 +197,12 @@ def test_a_missing_mask_is_named(layout: str, tmp_path: Path) -> None:
     bad = next(sample for sample in read(tmp_path).test if sample.label)
     assert bad.mask is not None
     bad.mask.unlink()
-    assert "1 problem: " in (line := refusal(tmp_path))
-    assert (bad.mask.parent.name if layout == "uni-medical" else bad.id) in line
+    if layout in ("folder", "photos", "uni-medical"):  # nothing says that there should be one
+        expected = f"1 of 2 anomalous images have no mask, {bad.id} first: pixel metrics are over the others"
+        assert expected in read(tmp_path).notes
+    else:
+        assert "1 problem: " in (line := refusal(tmp_path))
+        assert bad.id in line
 
 
 @pytest.mark.parametrize("layout", WRITERS)
@@ -194,22 +227,30 @@ def test_the_hash_changes_with_one_byte_of_a_mask(layout: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("layout", WRITERS)
-def test_the_hash_changes_with_an_image_s_size_in_bytes(layout: str, tmp_path: Path) -> None:
+def test_the_hash_changes_with_an_image_of_the_same_size_in_bytes(layout: str, tmp_path: Path) -> None:
     WRITERS[layout](tmp_path)
     before = read(tmp_path)
     file = before.train[0].image
-    file.write_bytes(file.read_bytes() + b"\0")
-    assert read(tmp_path).hash != before.hash
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    after = read(tmp_path)
+    named = layout == "official"  # COCO's names stand for its images
+    assert (after.hash == before.hash) == named
+    assert (after.train_hash == before.train_hash) == named
 
 
 def test_all_problems_are_counted_and_the_first_five_shown(tmp_path: Path) -> None:
     folder(tmp_path)
     for number in range(1, 8):
+        mask(tmp_path / f"bottle/ground_truth/crack/{number:03}_mask.png", size=(6, 8))
         image(tmp_path / f"bottle/test/crack/{number:03}.png")
-    line = refusal(tmp_path)
+    with pytest.raises(UnusableDatasetError) as caught:
+        read(tmp_path)
+    line = str(caught.value)
     assert "7 problems: " in line
     assert line.endswith("; and 2 more")
-    assert line.count("without a mask") == 5
+    assert line.count("the mask is 6x8") == 5
+    assert len(caught.value.details) == 7
 
 
 def test_a_class_without_training_images_is_refused(tmp_path: Path) -> None:
@@ -268,22 +309,7 @@ def test_real_iad_is_read_with_its_lists_beside_the_images_too(tmp_path: Path) -
     assert read(tmp_path).layout == "real-iad"
 
 
-def test_label_ids_of_a_palette_mask_are_its_indices(tmp_path: Path) -> None:
-    indexed = Image.new("P", (4, 4), 1)
-    indexed.putpalette([0] * 768)  # all black: as grey nothing would be anomalous
-    indexed.save(tmp_path / "mask.png")
-    assert load_mask(tmp_path / "mask.png", 4, 0).all()
-    assert not load_mask(tmp_path / "mask.png", 4).any()
-
-
-def test_a_mask_of_0_and_1_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    folder(tmp_path)
-    mask(tmp_path / "zipper/ground_truth/crack/000_mask.png", value=1)
-    assert "000_mask.png: this mask marks nothing: its largest value is 1" in (line := refusal(tmp_path))
-    assert line.endswith("save it with 0 and 255")
-
-
-def test_the_command_looks_at_all_masks(tmp_path: Path) -> None:
+def test_the_command_looks_at_all_masks_and_images(tmp_path: Path) -> None:
     folder(tmp_path)
     crack = "bottle/{}/crack/{}.png"
     for number in ("001", "002"):
@@ -291,13 +317,14 @@ def test_the_command_looks_at_all_masks(tmp_path: Path) -> None:
         mask(tmp_path / crack.format("ground_truth", number))
     mask(tmp_path / crack.format("ground_truth", "001"), value=0)
     done = CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
-    assert done.stderr == "note: 1 masks of anomalous images are all black, bottle/test/crack/001 first\n"
-    mask(tmp_path / crack.format("ground_truth", "001"), value=100)
-    read(tmp_path)
-    with pytest.raises(
-        InputError, match=r"1 problem: .*001.png: this mask marks nothing: its largest value is 100"
-    ):
+    assert "note: 1 of 4 masks are all black (bottle/test/crack/001 first)\n" in done.stderr
+    cut = [tmp_path / crack.format("ground_truth", "002"), tmp_path / "bottle/test/good/000.png"]
+    for file in cut:
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(InputError, match=r"2 problems: ") as caught:
         CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
+    assert all(str(file) in str(caught.value) for file in cut)
 
 
 def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
@@ -373,11 +400,24 @@ def test_reading_a_dataset_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_some_of_the_classes_are_another_dataset_than_all_of_them_or_others(tmp_path: Path) -> None:
-    visa(tmp_path)
-    whole, named, candle, pcb = (
-        load_dataset(tmp_path, classes=classes).hash
-        for classes in ((), ("pcb1", "candle"), ("candle",), ("pcb1",))
+def test_a_class_picked_is_the_dataset_that_it_is_alone(tmp_path: Path) -> None:
+    folder(tmp_path / "one")
+    Image.new("RGB", SIZE, (1, 2, 3)).save(tmp_path / "one/zipper/train/good/000.png")
+    whole, named, bottle, zipper = (
+        load_dataset(tmp_path / "one", classes=classes)
+        for classes in ((), ("zipper", "bottle"), ("bottle",), ("zipper",))
     )
-    assert whole == named
-    assert len({whole, candle, pcb}) == 3
+    assert whole.hash == named.hash
+    assert len({whole.hash, bottle.hash, zipper.hash}) == 3
+    (tmp_path / "one/zipper").rename(tmp_path / "renamed")
+    assert load_dataset(tmp_path / "renamed").hash == zipper.hash
+    assert load_dataset(tmp_path / "one").hash == bottle.hash
+
+
+def test_corrected_masks_are_another_dataset_with_the_same_training_images(tmp_path: Path) -> None:
+    folder(tmp_path)
+    before = read(tmp_path)
+    mask(tmp_path / "bottle/ground_truth/crack/000_mask.png", value=1)
+    after = read(tmp_path)
+    assert after.hash != before.hash
+    assert after.train_hash == before.train_hash

@@ -85,10 +85,18 @@ def test_too_few_images_for_a_batch_are_said_and_the_run_is_marked_failed(
     assert status.state == "failed"
 
 
-def test_an_anomalous_image_without_a_mask_is_named(tiles: Path, tmp_path: Path) -> None:
+def test_without_masks_there_are_image_metrics_alone_and_with_some_it_is_said(
+    tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tiles / "ground_truth" / "square" / "12_mask.png").unlink()
-    with pytest.raises(InputError, match="test/square/12: anomalous but without a mask"):
-        run(tiles, tmp_path / "runs")
+    some = read_record(run(tiles, tmp_path / "some"))
+    assert "anomalous images have no mask, test/square/12 first" in capsys.readouterr().err
+    assert some.flags[-1:] == ["partly-masked"]
+    assert some.metrics["ader"]["pixel_auroc"] is not None
+    shutil.rmtree(tiles / "ground_truth")
+    none = read_record(run(tiles, tmp_path / "none")).metrics
+    assert none["ader"]["image_auroc"] == some.metrics["ader"]["image_auroc"]
+    assert none["ader"]["pixel_auroc"] is none["exact"]["mad"] is None
 
 
 def test_no_epochs_at_all_score_the_untrained_network(tiles: Path, tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""Images of which nobody knows what is anomalous in them; and masks that resizing has emptied."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmark.metrics import Evaluator
+
+RNG = np.random.default_rng(0)
+MASKS = np.zeros((8, 16, 16), bool)
+for number in range(4):
+    MASKS[number, 2:9, number : number + 5] = True
+LABELS = np.arange(8) < 4
+MAPS = (RNG.random(MASKS.shape) + 0.5 * MASKS).astype(np.float32)
+
+
+def scored(
+    maps: np.ndarray, masks: np.ndarray, labels: np.ndarray, truth: list[bool] | None = None
+) -> Evaluator:
+    evaluator = Evaluator()
+    groups = [("defect:a",) if label else () for label in labels]
+    evaluator.update(maps, masks, labels, groups=groups, has_truth=truth)
+    return evaluator
+
+
+def unmasked(*numbers: int) -> np.ndarray:
+    masks = MASKS.copy()
+    masks[list(numbers)] = False
+    return masks
+
+
+def test_pixel_metrics_are_those_of_the_images_with_a_mask() -> None:
+    truth = [True, False, True, False, *[True] * 4]
+    found = scored(MAPS, unmasked(1, 3), LABELS, truth).compute()
+    kept = np.flatnonzero(truth)
+    pixels = scored(MAPS[kept], MASKS[kept], LABELS[kept]).compute()
+    images = scored(MAPS, MASKS, LABELS).compute()
+    for protocol in ("ader", "exact"):
+        for name, value in found.metrics[protocol].items():
+            of = images if name.startswith(("image", "mad_image")) else pixels
+            if name != "mad":
+                assert value == of.metrics[protocol][name], name
+    assert found.flags == ["partly-masked"]
+    assert found.per_group["defect:a"]["ader"]["pixel_ap"] == found.metrics["ader"]["pixel_ap"]
+
+
+def test_without_any_mask_the_pixel_metrics_are_undefined_and_say_why() -> None:
+    with pytest.warns(UserWarning, match="no anomalous image has a mask"):
+        found = scored(MAPS, unmasked(0, 1, 2, 3), LABELS, [False] * 4 + [True] * 4).compute()
+    whole = scored(MAPS, MASKS, LABELS).compute()
+    assert found.metrics["ader"]["image_auroc"] == whole.metrics["ader"]["image_auroc"]
+    assert np.isnan([found.metrics["ader"][name] for name in ("pixel_auroc", "aupro", "mad")]).all()
+    assert found.undefined["ader/aupro"] == "no anomalous image has a mask"
+    assert found.flags == []
+
+
+@pytest.mark.parametrize(("empty", "flags"), [((), []), ((0,), ["vanished-masks"])])
+def test_masks_that_are_empty_after_resizing_are_flagged(empty: tuple[int, ...], flags: list[str]) -> None:
+    assert scored(MAPS, unmasked(*empty), LABELS).compute().flags == flags
+
+
+def test_it_survives_a_restart() -> None:
+    truth = [True, False, True, False, *[True] * 4]
+    evaluator = scored(MAPS, unmasked(1, 3), LABELS, truth)
+    assert Evaluator.from_state_dict(evaluator.state_dict()).compute() == evaluator.compute()
