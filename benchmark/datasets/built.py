@@ -41,7 +41,7 @@ def read_built(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset
     digest = dataset.splits[str(split)].sha256
     unofficial = tuple(f"{name}={value}" for name, value in dataset.options.unofficial.items())
     of_train = sha256_bytes("\n".join(sample.id for sample in train).encode())
-    return AnomalyDataset("coco-ad", "built", split, digest, train, test, unofficial, of_train)
+    return AnomalyDataset("coco-ad", "built", split, digest, train, test, unofficial, train_hash=of_train)
 
 
 def _ident(image: str) -> str:

@@ -30,8 +30,8 @@ def with_classes(dataset: AnomalyDataset, classes: Sequence[str]) -> AnomalyData
     train = tuple(sample for sample in dataset.train if sample.class_name in classes)
     test = tuple(sample for sample in dataset.test if sample.class_name in classes)
     whole, of_train = identities(train, test)
-    some = {"hash": whole, "train_hash": of_train, "train": train, "test": test}
-    return replace(dataset, **some, of_classes=dataset.classes, of_hash=dataset.hash)
+    some = replace(dataset, hash=whole, train_hash=of_train, train=train, test=test)
+    return replace(some, of_classes=dataset.classes, of_hash=dataset.hash)
 
 
 def with_content(samples: Iterable[Sample], facts: FileFacts) -> tuple[Sample, ...]:

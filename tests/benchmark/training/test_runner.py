@@ -86,11 +86,13 @@ def test_too_few_images_for_a_batch_are_said_and_the_run_is_marked_failed(
 
 
 def test_without_masks_there_are_image_metrics_alone_and_with_some_it_is_said(
-    tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiles: Path, tmp_path: Path
 ) -> None:
     (tiles / "ground_truth" / "square" / "12_mask.png").unlink()
     some = read_record(run(tiles, tmp_path / "some"))
-    assert "anomalous images have no mask, test/square/12 first" in capsys.readouterr().err
+    (note,) = some.dataset.notes
+    assert note.startswith("1 of 3 anomalous images have no mask, test/square/12 first")
+    assert some.dataset.test_without_mask == 1
     assert some.flags[-1:] == ["partly-masked"]
     assert some.metrics["ader"]["pixel_auroc"] is not None
     shutil.rmtree(tiles / "ground_truth")
