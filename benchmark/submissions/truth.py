@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.datasets.images import load_mask
+from benchmark.datasets.masks import load_mask
 from benchmark.datasets.samples import AnomalyDataset
 from benchmark.runs.arrays import Shape, read_npz_member
 from benchmark.runs.record import DatasetInfo
@@ -85,7 +85,7 @@ class Truth:
         if not dataset.test:
             raise InputError(f"the dataset {dataset.name} has no test images")
         samples = sorted(dataset.test, key=lambda sample: sample.id)
-        packed = np.stack([np.packbits(load_mask(s.mask, size, s.mask_threshold), axis=1) for s in samples])
+        packed = np.stack([np.packbits(load_mask(s, size), axis=1) for s in samples])
         images = [TruthImage(s.id, s.class_name, s.label, s.groups) for s in samples]
         return cls(dataset.info(size), images, packed)
 
