@@ -33,7 +33,7 @@ performance: .venv/.installed
 
 # The site, in build/site; a warning or a broken link within it is an error. Links to elsewhere: `make docs-links`.
 docs: $(or $(wildcard .venv/.installed),.venv/.docs)
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet -d build/doctrees docs build/site
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
 
 docs-links: $(or $(wildcard .venv/.installed),.venv/.docs)
 	$(BIN)/sphinx-build -b linkcheck --quiet -d build/doctrees docs build/links

@@ -49,6 +49,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        command.name = cmd_name
         command.epilog = _epilog(getattr(module, "EXAMPLES", ()), getattr(module, "PAGE", None))
         return command
 
