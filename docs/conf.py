@@ -98,7 +98,14 @@ def door(package: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def show_examples(app: Sphinx, context: Any, lines: list[str]) -> None:
+    """Set a help's example commands as they are typed, and leave out what the page says once."""
+    shown = [line[2:] for line in lines if line.startswith("|   ")]  # sphinx-click's bars for click's own \\b
+    lines[:] = [".. code-block:: sh", "", *shown, ""] if shown else []
+
+
 def setup(app: Sphinx) -> None:
     """Register what changes pages as they are read."""
     app.connect("source-read", add_contents)
     app.connect("source-read", add_door)
+    app.connect("sphinx-click-process-epilog", show_examples)
