@@ -35,18 +35,22 @@ bench score --maps maps --split 0 --name two
 bench leaderboard runs --published
 bench compare runs/one_coco-ad_split-0 runs/two_coco-ad_split-0 --samples 100
 bench runs runs
-bench show --run runs/one_coco-ad_split-0
+bench show runs/one_coco-ad_split-0
 bench report runs --out report
+bench pack maps --split 0 --method one --about about.yaml --lossy --out packed/one
+bench verify-submission packed/one --dataset coco-ad
+bench truth --split 0 --out truth
 bench run --help
-bench sweep --help
+bench methods
+bench sweep --methods rd,padim --split 0 --dry-run
 bench predict --help
 """
 REFUSED = """
 bench run --method padim
 bench cache coco-ad
 bench profile --method padim
-bench predict sheet.png --run runs/one_coco-ad_split-0 --out predicted
-bench export --run runs/one_coco-ad_split-0
+bench predict runs/one_coco-ad_split-0 sheet.png --out predicted
+bench export runs/one_coco-ad_split-0
 """
 
 DRIVER = """
@@ -77,6 +81,7 @@ def write_maps():
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, noise.random((16, 16), np.float32))
 
+open("about.yaml", "w").write("pretraining: none")
 done = []
 for line in json.load(sys.stdin):
     if "--maps" in line:
