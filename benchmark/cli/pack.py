@@ -43,6 +43,7 @@ def command(
     layout: str | None,
     classes: list[str] | None,
     coco_root: Path | None,
+    test_share: float | None,
     scores: Path | None,
     image_size: int,
     about: Path | None,
@@ -75,6 +76,7 @@ def command(
                 layout=layout,
                 classes=classes or (),
                 coco_root=coco_root,
+                test_share=test_share,
             )
             pixels = image_size if record is None else score_size(record.dataset)
             try:

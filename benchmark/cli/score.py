@@ -37,6 +37,7 @@ def command(
     layout: str | None,
     classes: list[str] | None,
     coco_root: Path | None,
+    test_share: float | None,
     name: str | None,
     out: Path,
     image_size: int,
@@ -53,10 +54,12 @@ def command(
     from cocoad.base.console import next_line
 
     split = one_split(splits)
-    data = load_dataset(dataset, split=split, layout=layout, classes=classes or (), coco_root=coco_root)
+    data = load_dataset(
+        dataset, split=split, layout=layout, classes=classes or (), coco_root=coco_root, test_share=test_share
+    )
     others = []
     if classes:
-        whole = load_dataset(dataset, split=split, layout=layout, coco_root=coco_root)
+        whole = load_dataset(dataset, split=split, layout=layout, coco_root=coco_root, test_share=test_share)
         others = [sample.id for sample in whole.test]
     given = folder or scores
     named = name or (given.resolve().stem if given else "")

@@ -26,6 +26,7 @@ def command(
     layout: str | None,
     classes: list[str] | None,
     coco_root: Path | None,
+    test_share: float | None,
     image_size: int,
     out: Path,
 ) -> None:
@@ -36,7 +37,14 @@ def command(
 
     wanted: list[int | None] = list(splits or layout_of(dataset, layout).splits(dataset)) or [None]
     for split in wanted:
-        data = load_dataset(dataset, split=split, layout=layout, classes=classes or (), coco_root=coco_root)
+        data = load_dataset(
+            dataset,
+            split=split,
+            layout=layout,
+            classes=classes or (),
+            coco_root=coco_root,
+            test_share=test_share,
+        )
         truth = Truth.of(data, image_size)
         path = out / f"{prefix_of(truth.dataset)}{SUFFIX}"
         truth.write(path)
