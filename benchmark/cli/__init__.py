@@ -23,6 +23,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "report": "Write one HTML page about finished runs.",
     "pack": "Make a small submission of runs or maps, for a leaderboard.",
     "verify-submission": "Score submissions again and say what is wrong with them.",
+    "site": "Write a leaderboard's site from a folder of submissions.",
     "truth": "Write the ground truth that submissions are verified with.",
     "runs": "List runs and their state.",
     "show": "Print one run.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.leaderboard.published import published_rows
 from benchmark.runs.collect import Run
 from benchmark.runs.columns import COSTS, METRICS, TIDY, at
-from benchmark.runs.provenance import pretraining, trust
+from benchmark.runs.provenance import pretraining_of, trust
 from cocoad.base.console import one_line
 from cocoad.base.errors import InputError
 
@@ -62,7 +62,7 @@ def _rows_of(run: Run) -> Iterator[dict[str, Any]]:
     made = {
         "source": OWN,
         "trust": trust(record),
-        "pretraining": pretraining(record.method.backbone, record.method.weights),
+        "pretraining": pretraining_of(record),
         "setting": "per-class" if dataset.per_class else "multi-class",
         "image_size": str(dataset.score_size or dataset.image_size),
         "run": str(run.directory),

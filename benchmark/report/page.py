@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from benchmark.leaderboard.rank import rankings
@@ -20,11 +17,11 @@ from benchmark.report.charts import (
     training_charts,
 )
 from benchmark.report.gallery import Wall, gallery
-from benchmark.report.tables import BoardTable, Breakdown, board_table, breakdowns
+from benchmark.report.tables import Breakdown, board_table, breakdowns
+from benchmark.report.templates import rendered
 from benchmark.report.testsets import RunsOnTestSet, Styles, test_sets
 from benchmark.runs.collect import Rejected, load_runs
 from benchmark.runs.columns import parse_columns
-from cocoad import __version__
 from cocoad.base.errors import InputError
 from cocoad.base.files import write_atomic
 
@@ -87,7 +84,10 @@ def write_report(
         sections.append(_section(group, per_wall, images, notes))
     advance("page", len(groups), len(groups))
     ranked = rankings(tidy(runs, published), parse_columns("all"), "mad")
-    page = _render(
+    page = rendered(
+        "benchmark.report",
+        "page.html",
+        ("tables.js", "gallery.js"),
         boards=[board_table(ranking) for ranking in ranked],
         costs=[(r.title, r.protocol, charts) for r in ranked if (charts := cost_charts(r, styles))],
         sections=sections,
@@ -109,39 +109,3 @@ def _section(group: RunsOnTestSet, per_wall: int, images: bool, notes: list[str]
         training=training_charts(group.runs),
         walls=gallery(group.runs, per_wall, images, notes),
     )
-
-
-def _render(
-    boards: list[BoardTable],
-    costs: list[tuple[str, str, list[Chart]]],
-    sections: list[Section],
-    runs: int,
-    left_out: list[str],
-    notes: list[str],
-) -> bytes:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    room = files("benchmark.report")
-    script = room.joinpath("page.js").read_text(encoding="utf-8")
-    style = room.joinpath("page.css").read_text(encoding="utf-8")
-    # The browser itself refuses any other script and all requests, whatever a record may hold.
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(room.joinpath("page.html").read_text(encoding="utf-8"))
-    text = template.render(
-        boards=boards,
-        costs=costs,
-        sections=sections,
-        runs=runs,
-        left_out=left_out,
-        notes=notes,
-        version=__version__,
-        policy=policy,
-        script=Markup(script),  # ours, not a run's
-        style=Markup(style),
-    )
-    return text.encode("utf-8", errors="replace")

@@ -41,6 +41,8 @@ class Row:
 
     label: str
     source: str
+    trust: str
+    pretraining: str  # of its encoder; empty: not known
     seeds: str
     published: bool
     cells: list[Cell]
@@ -87,7 +89,9 @@ def board_table(ranking: Ranking) -> BoardTable:
         cells = [_cell(name, entry.values[name], bests[name]) for name in known]
         seeds = "" if entry.published else str(entry.seeds)
         caveats = f" ({', '.join(entry.caveats)})" if entry.caveats else ""
-        rows.append(Row(entry.label, entry.source + caveats, seeds, entry.published, cells))
+        pretraining = entry.budget.get("pretraining", "")
+        source = entry.source + caveats
+        rows.append(Row(entry.label, source, entry.trust, pretraining, seeds, entry.published, cells))
     return BoardTable(ranking.title, ranking.protocol, list(ranking.notes), heads, rows)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmark.runs.record import Record
 
 TRUST = {
@@ -12,6 +14,7 @@ TRUST = {
 }
 """Levels of trust from the lowest on. A record's hash finds accidents and naive edits; anybody can compute it anew."""
 
+SUBMISSION = "submission"  # where a record's configuration says what submission it is of
 EXTERNAL = "external"  # the weights of a method that did not run here
 
 # Marks in the names of timm's weights, the most telling first.
@@ -62,6 +65,24 @@ def pretraining(backbone: str | None, weights: str) -> str:
     return found or _KNOWN.get(backbone.rpartition("/")[2].partition(".")[0], "")
 
 
+def pretraining_of(record: Record) -> str:
+    """Return what a record's encoder was trained on before: what its submitter says, else as far as names tell."""
+    given = _submission(record).get("pretraining")
+    return given if isinstance(given, str) else pretraining(record.method.backbone, record.method.weights)
+
+
 def trust(record: Record) -> str:
-    """Return how far a record's numbers can be relied on: a key of :data:`TRUST`."""
+    """Return how far a record's numbers can be relied on: a key of :data:`TRUST`.
+
+    A verified submission's record says it; one that was scored here from maps is rescored, any other run native.
+    """
+    given = _submission(record).get("trust")
+    if given in TRUST:
+        return str(given)
     return "rescored" if record.method.weights == EXTERNAL else "native"
+
+
+def _submission(record: Record) -> dict[str, Any]:
+    """Return what `bench site` wrote down of the submission that a record was made of."""
+    found = record.config.get(SUBMISSION)
+    return found if isinstance(found, dict) else {}

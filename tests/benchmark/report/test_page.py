@@ -230,4 +230,4 @@ def test_published_rows_are_marked_with_their_source(make_whole_run: MakeRun, tm
     assert ">Source<" not in page_of(tmp_path / "runs", tmp_path / "a")
     page = page_of(tmp_path / "runs", tmp_path / "b", "--published")
     assert ">Source<" in page
-    assert '<tr class="published">' in page
+    assert '<tr class="published" data-trust="reported"' in page

@@ -31,16 +31,23 @@ for (const table of all("table.sortable")) {
 // Filtering: every word must stand somewhere in the row or in its board's title.
 const filter = document.getElementById("filter");
 const protocol = document.getElementById("protocol");
+const choices = all("select[data-by]"); // of what a row says of itself: its trust, its encoder's pretraining
+const parts = all("select[data-of]"); // of what stands around a board: its splits
 function applyFilter() {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
   for (const board of all(".board")) {
     const title = board.querySelector("h3").textContent.toLowerCase();
-    const wanted = !protocol.value || board.dataset.protocol === protocol.value;
+    const place = board.parentElement.dataset;
+    const wanted =
+      (!protocol.value || board.dataset.protocol === protocol.value) &&
+      parts.every((part) => !part.value || place[part.dataset.of] === part.value);
     let left = 0;
     for (const row of all("tbody tr", board)) {
       const text = `${title} ${row.textContent.toLowerCase()}`;
-      row.hidden = !words.every((word) => text.includes(word));
+      row.hidden =
+        !words.every((word) => text.includes(word)) ||
+        choices.some((choice) => choice.value && row.dataset[choice.dataset.by] !== choice.value);
       left += !row.hidden;
     }
     board.hidden = !wanted || !left;
@@ -49,7 +56,7 @@ function applyFilter() {
   document.getElementById("nothing").hidden = shown > 0;
 }
 filter.addEventListener("input", applyFilter);
-protocol.addEventListener("change", applyFilter);
+for (const choice of [protocol, ...choices, ...parts]) choice.addEventListener("change", applyFilter);
 const extra = document.getElementById("extra");
 const showExtra = () => document.getElementById("main").classList.toggle("all", extra.checked);
 extra.addEventListener("change", showExtra);
@@ -72,39 +79,5 @@ for (const choice of all(".breakdown .metric")) {
   show();
 }
 
-// The gallery: a native dialog (Escape closes it and gives the focus back); arrow keys turn the pages.
-const viewer = document.getElementById("viewer");
-const body = document.getElementById("viewer-body");
-let wall = [];
-let place = 0;
-function open(index) {
-  place = (index + wall.length) % wall.length;
-  const exhibit = wall[place];
-  body.replaceChildren(exhibit.querySelector(".pictures").cloneNode(true));
-  body.setAttribute("style", exhibit.getAttribute("style") || "");
-  document.getElementById("viewer-name").textContent = exhibit.querySelector(".name").textContent;
-  if (!viewer.open) viewer.showModal();
-}
-for (const gallery of all(".gallery")) {
-  const exhibits = all(".exhibit", gallery);
-  exhibits.forEach((exhibit, index) =>
-    exhibit.addEventListener("click", () => {
-      wall = exhibits;
-      open(index);
-    }),
-  );
-}
-viewer.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowRight") open(place + 1);
-  if (event.key === "ArrowLeft") open(place - 1);
-});
-viewer.addEventListener("click", (event) => {
-  if (event.target === viewer) viewer.close();
-});
-all("[data-go]", viewer).forEach((button) =>
-  button.addEventListener("click", () => open(place + Number(button.dataset.go))),
-);
-document.getElementById("close").addEventListener("click", () => viewer.close());
-viewer.addEventListener("close", () => wall[place]?.focus());
 applyFilter();
 showExtra();
