@@ -21,8 +21,10 @@ PAGE = "docs/how-to/compare.md"
 @click.option("--samples", type=click.IntRange(100, 100_000), default=2000, show_default=True,
               help="Resamples of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resampling.")
+@click.option("--protocol", type=click.Choice(["ader", "exact"]), default="ader", show_default=True,
+              help="Of the values A and B; the leaderboard's default.")  # fmt: skip
 @JSON
-def command(first: Path, second: Path, samples: int, seed: int, as_json: bool) -> None:
+def command(first: Path, second: Path, samples: int, seed: int, protocol: str, as_json: bool) -> None:
     """Say whether run B is better than run A: by metric, held-out category and object size.
 
     A paired bootstrap over the test images gives an interval and a p for every difference. Both runs must
@@ -33,7 +35,7 @@ def command(first: Path, second: Path, samples: int, seed: int, as_json: bool) -
     from cocoad.base.console import show
     from cocoad.base.files import json_bytes
 
-    comparison = compare(first, second, samples, seed)
+    comparison = compare(first, second, samples, seed, protocol)
     if as_json:
         click.echo(json_bytes(tables.as_json(comparison)).decode(), nl=False)
     else:

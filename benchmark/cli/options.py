@@ -41,6 +41,8 @@ OUT = click.option(
     "--out", type=DIRECTORY, default="runs", show_default=True, help="The folder of run directories."
 )
 PUBLISHED = click.option("--published", is_flag=True, help="Add the published COCO-AD rows, marked as such.")
+PER_CLASS = click.option("--per-class", is_flag=True, help="One model per class, each a run of its own; the "
+                         "leaderboard shows their mean.")  # fmt: skip
 NO_FORCE = renamed("--force", "give --overwrite")
 NO_RUN = renamed("--run", "the run's directory comes first, without it")
 

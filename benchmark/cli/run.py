@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import data_options, engine_options, recipe_options, splits
+from benchmark.cli.options import PER_CLASS, data_options, engine_options, recipe_options, splits
 from cocoad.base.commands import DIRECTORY, FILE, QUIET
 
 EXAMPLES = (
     "bench run --method invad                          # split 0 of coco-ad/, by the published recipe",
     "bench run --method invad --split all --preset fast",
     "bench run --method padim --dataset tiles --image-size 128 --weights offline --backbone tf_efficientnet_lite0",
+    "bench run --method rd --dataset mvtec_ad --per-class  # one model per class",
     "bench run --method rd --set recipe.betas=[0.5,0.999] --seed 1",
     "bench run --config runs/rd_coco-ad_split-0_seed-42/config.yaml --seed 2",
 )
@@ -25,6 +26,7 @@ PAGE = "docs/how-to/train.md"
 @click.option("--dataset", type=DIRECTORY, help="A dataset of any layout.  [default: coco-ad]")
 @splits("0")
 @data_options
+@PER_CLASS
 @click.option("--config", "file", type=FILE, help="Run what a run's config.yaml says; options override it.")
 @recipe_options
 @click.option("--checkpoint", type=FILE, help="Start from trained weights: a run's, or officially released.")
@@ -41,13 +43,16 @@ def command(
     resume: bool,
     overwrite: bool,
     quiet: bool,
+    per_class: bool,
     **options: Any,
 ) -> None:
-    """Train and score a method; write one run directory per split. Finished runs are skipped."""
-    from benchmark.training.request import configs, run_all
+    """Train and score a method; write one run directory per split (and class). Finished runs are skipped."""
+    from benchmark.training.request import configs, of_each_class, run_all
     from cocoad.base.console import progress
 
     planned = configs(options, splits=splits, settings=settings, file=file)
+    if per_class:
+        planned = of_each_class(planned)
     with progress(quiet) as bars:
         for line in run_all(planned, out, overwrite=overwrite, resume=resume, progress=bars):
             click.echo(line)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import data_options, engine_options, recipe_options, splits
+from benchmark.cli.options import PER_CLASS, data_options, engine_options, recipe_options, splits
 from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET, renamed
 
 EXAMPLES = (
@@ -29,6 +29,7 @@ PAGE = "docs/how-to/sweep.md"
 @renamed("--splits", "give --split, as 0,2 or all")
 @click.option("--seeds", help="Several as 0,1,2.  [default: 42]")
 @data_options
+@PER_CLASS
 @recipe_options
 @engine_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it would take; do nothing.")
@@ -57,6 +58,7 @@ def command(
     dry_run: bool,
     as_json: bool,
     quiet: bool,
+    per_class: bool,
     submit: str | None,
     partition: str | None,
     gpus_per_run: int,
@@ -84,6 +86,7 @@ def command(
         seeds=seeds,
         options=options,
         settings=settings,
+        per_class=per_class,
     )
     needs = Needs(partition, gpus_per_run, cpus_per_run, hours, sbatch_options(sbatch))
     runs = plan(asked, out, overwrite=overwrite, elsewhere=submit == "slurm")

@@ -7,6 +7,7 @@ full resolution, stand beside them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.comparison.bootstrap import Interval, draw_weights, interval
-from benchmark.comparison.resample import Rows, Side, Values
+from benchmark.comparison.resample import ResampledRun, RowNumbers
 from benchmark.runs.outputs import PREVIEW_SIZE, ImageScore, Previews, read_previews, read_scores
-from benchmark.runs.record import ByProtocol, Record, read_record
+from benchmark.runs.record import Record, read_record
 from cocoad.base.console import progress
 from cocoad.base.errors import InputError
 from cocoad.base.notebook import html_table
@@ -24,22 +25,38 @@ from cocoad.base.notebook import html_table
 if TYPE_CHECKING:
     import pandas as pd
 
-PROTOCOL = "exact"
+RESAMPLED = "exact"  # the definitions of what is recomputed
+FEWEST = 10  # anomalous images; of fewer a resampling says nothing of others
 EVERYTHING = ""  # the group of all anomalous images
 
 
 @dataclass(frozen=True)
 class Difference:
-    """B − A of a metric (fractions): ``first`` and ``second`` from the records, ``found`` by bootstrap."""
+    """B − A of a metric (fractions): ``first`` and ``second`` from the records, ``found`` by bootstrap.
+
+    ``enough`` says whether there are so many images that the bootstrap may decide.
+    """
 
     metric: str
     first: float | None
     second: float | None
     found: Interval
+    enough: bool = True
 
     @property
     def better(self) -> str:
-        """``A`` or ``B`` where the 95 % interval excludes 0, else the empty string."""
+        """``A`` or ``B`` where the 95 % interval excludes 0 and the records do not say otherwise, else nothing."""
+        return "" if self.contradicted or not self.enough else self._outside
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the interval excludes 0 on the one side and the records' values differ to the other."""
+        if self.first is None or self.second is None:
+            return False
+        return (self.second - self.first) * {"A": -1, "B": 1, "": 0}[self._outside] < 0
+
+    @property
+    def _outside(self) -> str:
         if self.found.low > 0:
             return "B"
         return "A" if self.found.high < 0 else ""
@@ -52,6 +69,11 @@ class Group:
     anomalous: int
     differences: list[Difference]
 
+    @property
+    def enough(self) -> bool:
+        """Whether it has so many images that the bootstrap may decide."""
+        return self.anomalous >= FEWEST
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -62,6 +84,7 @@ class Comparison:
     images: int
     samples: int
     seed: int
+    protocol: str  # of the records' values
     overall: Group
     groups: dict[str, Group]
     notes: list[str]
@@ -98,13 +121,16 @@ class Comparison:
         )
 
 
-def compare(first: Path, second: Path, samples: int = 2000, seed: int = 0) -> Comparison:
+def compare(
+    first: Path, second: Path, samples: int = 2000, seed: int = 0, protocol: str = "ader"
+) -> Comparison:
     """Compare two finished runs on the same test images.
 
     Args:
         first, second: run directories, A and B.
         samples: resamples of the bootstrap.
         seed: of the resampling.
+        protocol: of the records' values that stand beside the differences; ``ader`` as in the leaderboard.
 
     Raises:
         InputError: a record is unsound, or the runs were not scored on the same data under the same rules.
@@ -121,17 +147,26 @@ def compare(first: Path, second: Path, samples: int = 2000, seed: int = 0) -> Co
         task = bar.add_task("resampling", total=2 * len(weights))
         aligned = [others[row] for row in order]
         values = [
-            Side(*side).evaluate(weights, members, lambda done: bar.advance(task, done))
+            ResampledRun(*side).evaluate(weights, members, lambda done: bar.advance(task, done))
             for side in ((scores, previews[0]), (aligned, previews[1]))
         ]
     groups = {
         name: Group(
-            rows.size, _differences(values[0][name], values[1][name], *(_recorded(r, name) for r in records))
+            rows.size,
+            [
+                Difference(
+                    metric,
+                    *recorded,
+                    interval(values[0][name][metric], values[1][name][metric]),
+                    min(rows.size, len(scores) - members[EVERYTHING].size) >= FEWEST,
+                )
+                for metric, recorded in _recorded(records, name, protocol, values[0][name])
+            ],
         )
         for name, rows in members.items()
     }
     overall = groups.pop(EVERYTHING)
-    return Comparison(first, second, len(scores), samples, seed, overall, groups, notes)
+    return Comparison(first, second, len(scores), samples, seed, protocol, overall, groups, notes)
 
 
 def _check_same_data(first: Record, second: Record) -> None:
@@ -139,7 +174,7 @@ def _check_same_data(first: Record, second: Record) -> None:
     for what, mine, other in [
         ("datasets", ours.name, theirs.name),
         ("splits", ours.split, theirs.split),
-        ("resolutions", ours.image_size, theirs.image_size),
+        ("resolutions", ours.score_size or ours.image_size, theirs.score_size or theirs.image_size),
         ("classes", ours.classes, theirs.classes),
         ("versions of the dataset (hashes)", ours.hash[:12], theirs.hash[:12]),
     ]:
@@ -183,11 +218,14 @@ def _previews(first: Path, second: Path, order: list[int]) -> tuple[list[Preview
             f"{first} and {second} have different masks under the same dataset hash; score both again"
         )
     size = f"{PREVIEW_SIZE}×{PREVIEW_SIZE}"
-    note = f"pixel differences and intervals are of {size} previews, A and B of full resolution"
+    note = (
+        f"A and B are the records' values; B − A and intervals are recomputed under {RESAMPLED}, those of pixels from "
+        f"{size} previews"
+    )
     return [ours, Previews(theirs.maps[order], theirs.masks[order])], [note]
 
 
-def _members(scores: list[ImageScore]) -> dict[str, Rows]:
+def _members(scores: list[ImageScore]) -> dict[str, RowNumbers]:
     """Return the rows of the anomalous images of every group, and of all of them."""
     members: dict[str, list[int]] = {EVERYTHING: []}
     for row, score in enumerate(scores):
@@ -202,13 +240,12 @@ def _members(scores: list[ImageScore]) -> dict[str, Rows]:
     return {name: np.array(members[name], np.int64) for name in sorted(members)}
 
 
-def _recorded(record: Record, group: str) -> ByProtocol:
-    return record.per_group.get(group, {}) if group else record.metrics
-
-
-def _differences(first: Values, second: Values, ours: ByProtocol, theirs: ByProtocol) -> list[Difference]:
-    recorded = ours.get(PROTOCOL, {}), theirs.get(PROTOCOL, {})
-    return [
-        Difference(name, recorded[0].get(name), recorded[1].get(name), interval(first[name], second[name]))
-        for name in first
+def _recorded(
+    records: tuple[Record, Record], group: str, protocol: str, metrics: Iterable[str]
+) -> Iterator[tuple[str, tuple[float | None, float | None]]]:
+    """Yield each metric with both records' values of a group (or of everything)."""
+    found = [
+        (record.per_group.get(group, {}) if group else record.metrics).get(protocol, {}) for record in records
     ]
+    for metric in metrics:
+        yield metric, (found[0].get(metric), found[1].get(metric))

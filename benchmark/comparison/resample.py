@@ -22,23 +22,23 @@ PIXEL = {
 CHUNK = 250  # resamples at a time
 
 Values = dict[str, Floats]  # metric -> one value per resample
-Rows = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 
 
 class _Class:
     """The images of one class: which rows they are, and their pixels' counts."""
 
-    def __init__(self, rows: Rows, labels: npt.NDArray[np.int64], previews: Previews | None) -> None:
+    def __init__(self, rows: RowNumbers, labels: npt.NDArray[np.int64], previews: Previews | None) -> None:
         self.rows = rows
         self.normal = rows[labels[rows] == 0]
         self.anomalous = rows[labels[rows] == 1]
         self.pixels = PixelCounts(previews.maps[rows], previews.masks[rows]) if previews else None
 
-    def local(self, rows: Rows) -> Rows:
+    def local(self, rows: RowNumbers) -> RowNumbers:
         return np.searchsorted(self.rows, rows)
 
 
-class Side:
+class ResampledRun:
     """A run's scores and, when there are any, its previews, in the same order of images.
 
     Args:
@@ -53,7 +53,10 @@ class Side:
         self._classes = [_Class(np.flatnonzero(names == name), labels, previews) for name in np.unique(names)]
 
     def evaluate(
-        self, weights: npt.NDArray[np.float32], groups: Mapping[str, Rows], advance: Callable[[int], None]
+        self,
+        weights: npt.NDArray[np.float32],
+        groups: Mapping[str, RowNumbers],
+        advance: Callable[[int], None],
     ) -> dict[str, Values]:
         """Return each group's metrics under each row of ``weights`` (B, N), classes averaged.
 
@@ -74,7 +77,9 @@ class Side:
             for group in groups
         }
 
-    def _evaluate(self, weights: npt.NDArray[np.float32], groups: Mapping[str, Rows]) -> dict[str, Values]:
+    def _evaluate(
+        self, weights: npt.NDArray[np.float32], groups: Mapping[str, RowNumbers]
+    ) -> dict[str, Values]:
         per_class: dict[str, list[Values]] = {group: [] for group in groups}
         for one in self._classes:
             local = np.ascontiguousarray(weights[:, one.rows])

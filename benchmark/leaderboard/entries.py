@@ -19,6 +19,7 @@ BUDGET = {"epochs": "Epochs", "backbone": "Backbone", "weights": "Weights", "pre
 """What a result cost before it was scored, by column; a ranking shows those in which its lines differ."""
 VERSIONS = {"method_version": "method version", "pipeline_version": "pixel pipeline version"}
 IN_LABEL = ("input_size", "backbone", "weights", "preset", "epochs", "options", "recipe")
+TOLD_BY = (*IN_LABEL, *VERSIONS)
 UNITS = {"epochs": " epochs", "input_size": " px"}
 PAPER = "paper"
 
@@ -57,17 +58,29 @@ class Entry:
         return self.source != OWN
 
 
+Line = dict[str, Any]  # of the tidy table: its values by column
+
+
 def entries_of(rows: pd.DataFrame, columns: Sequence[str], notes: list[str]) -> list[Entry]:
     """Return one entry per variant in ``rows`` (of one ranking); what is dropped is added to ``notes``."""
-    if rows.empty:
-        return []
-    peers = dict(tuple(rows.groupby(["source", "method"], sort=False)))
+    names = list(
+        dict.fromkeys((*VARIANT, "split", "seed", "protocol", "caveats", "flags", "finished_at", *columns))
+    )
+    lines: list[Line] = [dict(zip(names, line, strict=True)) for line in rows[names].itertuples(index=False)]
+    variants: dict[tuple[str, ...], list[Line]] = {}
+    peers: dict[
+        tuple[str, str], dict[str, set[str]]
+    ] = {}  # of a method and source: the values of each column
+    for line in lines:
+        variants.setdefault(tuple(line[name] for name in VARIANT), []).append(line)
+        values = peers.setdefault((line["source"], line["method"]), {name: set() for name in TOLD_BY})
+        for name in TOLD_BY:
+            values[name].add(line[name])
     entries = []
-    for _, group in rows.groupby(list(VARIANT), sort=True):
-        runs = group.sort_values("finished_at") if "finished_at" in group else group
-        latest = runs.drop_duplicates(["split", "seed"], keep="last")
-        first = latest.iloc[0]
-        entry = _entry(latest, _details(first, peers[first["source"], first["method"]]), columns)
+    for _, runs in sorted(variants.items()):
+        runs.sort(key=lambda line: str(line["finished_at"]))
+        latest = list({(line["split"], line["seed"]): line for line in runs}.values())
+        entry = _entry(latest, _details(latest[0], peers[latest[0]["source"], latest[0]["method"]]), columns)
         if len(latest) < len(runs):
             notes.append(
                 f"{entry.label}: {len(runs) - len(latest)} older run(s) of the same split and seed left out"
@@ -77,37 +90,40 @@ def entries_of(rows: pd.DataFrame, columns: Sequence[str], notes: list[str]) -> 
                 f"{entry.label}: the splits have different seeds, so no deviation over seeds is given"
             )
         entries.append(entry)
-    for (_, method), of_method in peers.items():
+    for (_, method), values in peers.items():
         notes += [
-            f"{method}: {words}s {', '.join(sorted(set(of_method[name])))} are rows of their own, never averaged"
+            f"{method}: {words}s {', '.join(sorted(values[name]))} are rows of their own, never averaged"
             for name, words in VERSIONS.items()
-            if of_method[name].nunique() > 1
+            if len(values[name]) > 1
         ]
     return entries
 
 
-def _seeds(runs: pd.DataFrame) -> set[frozenset[str]]:
-    return {frozenset(split["seed"]) for _, split in runs.groupby("split")}
+def _seeds(runs: Sequence[Line]) -> set[frozenset[str]]:
+    """Return the sets of seeds that the splits have: one, where all have the same."""
+    found: dict[str, set[str]] = {}
+    for line in runs:
+        found.setdefault(line["split"], set()).add(line["seed"])
+    return {frozenset(seeds) for seeds in found.values()}
 
 
-def _entry(runs: pd.DataFrame, details: str, columns: Sequence[str]) -> Entry:
-    first, seeds = runs.iloc[0], _seeds(runs)
-    source = str(first["source"])
-    caveats = tuple(key for key in str(first["caveats"]).split(";") if key not in SAID_ELSEWHERE)
+def _entry(runs: Sequence[Line], details: str, columns: Sequence[str]) -> Entry:
+    first, seeds = runs[0], _seeds(runs)
+    caveats = tuple(key for key in first["caveats"].split(";") if key not in SAID_ELSEWHERE)
     return Entry(
-        method=str(first["method"]),
+        method=first["method"],
         details=details,
-        source=source,
-        trust=str(first["trust"]),
-        seeds=max(map(len, seeds)) if source == OWN else 0,
+        source=first["source"],
+        trust=first["trust"],
+        seeds=max(map(len, seeds)) if first["source"] == OWN else 0,
         values={column: _value(runs, column, len(seeds) == 1) for column in columns},
-        budget={name: str(first[name]) for name in BUDGET},
+        budget={name: first[name] for name in BUDGET},
         own_recipe=_own_recipe(first),
         caveats=caveats,
     )
 
 
-def _own_recipe(row: pd.Series[Any]) -> str:
+def _own_recipe(row: Line) -> str:
     """Return what a method was trained by where that is not its paper's recipe, as far as the record tells."""
     if row["source"] != OWN or row["trust"] != "native":
         return ""
@@ -118,17 +134,17 @@ def _own_recipe(row: pd.Series[Any]) -> str:
     return f"preset {row['preset']}" if row["preset"] else "a changed recipe"
 
 
-def _value(runs: pd.DataFrame, column: str, same_seeds: bool) -> Value:
+def _value(runs: Sequence[Line], column: str, same_seeds: bool) -> Value:
     """Average over seeds, then splits (NaN when a run has none); the deviation is of the seeds' means."""
-    numbers: dict[str, list[float]] = {}
+    by_split: dict[str, list[float]] = {}
     by_seed: dict[str, list[float]] = {}
-    for split, seed, number in zip(runs["split"], runs["seed"], runs[column], strict=True):
-        numbers.setdefault(split, []).append(float(number))
-        by_seed.setdefault(seed, []).append(float(number))
-    mean = _mean([_mean(seeds) for seeds in numbers.values()])
+    for line in runs:
+        by_split.setdefault(line["split"], []).append(float(line[column]))
+        by_seed.setdefault(line["seed"], []).append(float(line[column]))
+    mean = _mean([_mean(seeds) for seeds in by_split.values()])
     deviation = _deviation([_mean(splits) for splits in by_seed.values()]) if same_seeds else None
-    hinges = column in THRESHOLDS_ON_NORMALISED_MAPS.get(str(runs["protocol"].iloc[0]), frozenset())
-    outlier = hinges and any(OUTLIER_PIXEL in str(flags).split(";") for flags in runs["flags"])
+    hinges = column in THRESHOLDS_ON_NORMALISED_MAPS.get(runs[0]["protocol"], frozenset())
+    outlier = hinges and any(OUTLIER_PIXEL in line["flags"].split(";") for line in runs)
     return Value(mean, deviation, outlier)
 
 
@@ -145,20 +161,20 @@ def _deviation(numbers: Sequence[float]) -> float | None:
     return float((squares / (len(numbers) - 1)) ** 0.5)
 
 
-def _details(row: pd.Series[Any], peers: pd.DataFrame) -> str:
+def _details(row: Line, peers: dict[str, set[str]]) -> str:
     """Return whatever tells a variant from the others of its method and source."""
     details = []
     for name in IN_LABEL:
-        if peers[name].nunique() < 2:
+        if len(peers[name]) < 2:
             continue
         if name in ("options", "recipe"):
-            details += _differences(str(row[name]), [str(other) for other in peers[name].unique()])
+            details += _differences(row[name], sorted(peers[name]))
         elif name == "preset":
-            details.append(str(row[name]) or "changed recipe")
+            details.append(row[name] or "changed recipe")
         elif row[name]:
             details.append(f"{row[name]}{UNITS.get(name, '')}")
     details += [
-        f"{words} {row[name]}" for name, words in VERSIONS.items() if peers[name].nunique() > 1 and row[name]
+        f"{words} {row[name]}" for name, words in VERSIONS.items() if len(peers[name]) > 1 and row[name]
     ]
     return ", ".join(details)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmark.leaderboard.entries import BUDGET, Entry, entries_of
@@ -31,7 +32,7 @@ class Ranking:
     sort: str = "mad"
     notes: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def budget(self) -> tuple[str, ...]:
         """The parts of a budget in which the entries differ, in the order in which a table shows them."""
         return tuple(

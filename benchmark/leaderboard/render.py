@@ -156,25 +156,23 @@ def terminal_text(rankings: Sequence[Ranking], columns: Sequence[str], width: in
 def _terminal_table(ranking: Ranking, columns: Sequence[str], marks: dict[str, str], folded: bool) -> Table:
     from rich.text import Text
 
-    def narrow(text: str, gap: str) -> str:
-        return text.replace(gap, "\n", 1) if folded else text
+    def narrow(text: str) -> str:
+        return re.sub(r"^([IP]-)| ", r"\1\n", text, count=1) if folded else text
 
     ordered = sorted(columns, key=lambda column: column != ranking.sort)
     table = plain_table(padding=(0, 1, 0, 0))
     table.add_column("Method")
-    table.add_column(narrow(COLUMNS[ordered[0]].heading, "-"), justify="right")
+    table.add_column(narrow(COLUMNS[ordered[0]].heading), justify="right")
     if "epochs" in ranking.budget:
         table.add_column("Epochs", justify="right")
     table.add_column("Source")
     for column in ordered[1:]:
-        table.add_column(narrow(COLUMNS[column].heading, "-"), justify="right")
+        table.add_column(narrow(COLUMNS[column].heading), justify="right")
     for key in ranking.budget:
         if key != "epochs":
             table.add_column(BUDGET[key])
     for entry, row in zip(ranking.entries, placed(ranking, ordered), strict=True):
-        first, *rest = [
-            Text(narrow(text, " "), style=("", "bold", "underline")[place]) for text, place in row
-        ]
+        first, *rest = [Text(narrow(text), style=("", "bold", "underline")[place]) for text, place in row]
         dim = "dim" if entry.published else ""
         parts = dict(zip(ranking.budget, budget(ranking, entry), strict=True))
         epochs = [Text(parts.pop("epochs"))] if "epochs" in parts else []

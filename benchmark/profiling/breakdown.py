@@ -77,7 +77,7 @@ def kind_of(operation: str) -> str:
 def breakdown_table(title: str, parts: Iterable[Part]) -> Table:
     """Return the parts as a table."""
     shown = plain_table()
-    shown.add_column(title)
+    shown.add_column(title, min_width=30)
     shown.add_column("ms a step", justify="right")
     shown.add_column("share", justify="right")
     for part in parts:

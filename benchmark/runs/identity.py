@@ -5,22 +5,48 @@ Nothing here needs torch, so that a sweep is planned, and a leaderboard read, wi
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.config import Precision, RunConfig, differences, to_plain
+from benchmark.config import Precision, Preset, RunConfig, differences, to_plain
 from benchmark.facts import Facts
 from benchmark.runs.environment import has_native_bf16
 from benchmark.runs.record import Record
 from cocoad.base.errors import InputError
+from cocoad.base.files import sha256_bytes
+
+MOST_LETTERS = 60  # of classes in a folder's name
 
 
 def run_directory(config: RunConfig, dataset_name: str, out: Path) -> Path:
-    """Return where a run's files go: ``out/METHOD_DATASET[_split-K]_seed-S``."""
+    """Return where a run's files go: ``out/METHOD_DATASET[_split-K][_CLASSES]_seed-S``."""
     split = "" if config.split is None else f"_split-{config.split}"
+    classes = f"_{_classes_in_names(config.classes)}" if config.classes else ""
     method = config.method.replace(":", "-")
-    return out / f"{method}_{dataset_name}{split}_seed-{config.seed}"
+    return out / f"{method}_{dataset_name}{split}{classes}_seed-{config.seed}"
+
+
+def _classes_in_names(classes: Sequence[str]) -> str:
+    """Return some classes as a part of a folder's name: their names, or where these are too much their hash."""
+    plain = "+".join(sorted(classes))
+    if len(plain) <= MOST_LETTERS and re.fullmatch(r"[\w.+-]+", plain):
+        return plain
+    return f"{len(classes)}-classes-{sha256_bytes(chr(0).join(sorted(classes)).encode())[:8]}"
+
+
+def recorded_preset(config: RunConfig, facts: Facts) -> Preset | None:
+    """Return the preset that a run was trained by; None where something of its recipe was changed.
+
+    The precision is no change: it is the machine's.
+    """
+    preset = facts.presets.get(config.preset)
+    if preset is None:
+        return None
+    epochs = facts.passes(preset) if facts.fixed_epochs is not None else preset.epochs
+    same = replace(preset, precision=config.recipe.precision, epochs=epochs)
+    return config.preset if same == config.recipe else None
 
 
 def resolved(config: RunConfig, facts: Facts) -> RunConfig:

@@ -44,12 +44,12 @@ def states_table(found: Iterable[RunState]) -> RenderableType:
     """Return runs and their states as a table."""
     from rich.text import Text
 
-    table = _table("Run", "Method", "Dataset", "Split", "Seed", "State", "mAD")
+    table = _table("Run", "State", "mAD", "Method", "Dataset", "Split", "Seed")
     for state in found:
         what = _identity(state)
         line = Text(f"{state.state} {one_line(state.detail)}".strip(), STYLES[state.state])
         mad = state.record.metrics.get("ader", {}).get("mad") if state.record else None
-        table.add_row(Text(str(state.directory)), *map(Text, what), line, Text(_percent(mad)))
+        table.add_row(Text(one_line(str(state.directory))), line, Text(_percent(mad)), *map(Text, what))
     return table
 
 
@@ -92,7 +92,7 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
         "dataset": f"{dataset.name}{split} at {dataset.image_size} px ({counts}), hash {dataset.hash[:12]}",
         "trained": ""
         if record.epochs is None
-        else f"{record.epochs} epochs, preset {record.preset}, seed {record.seed}",
+        else f"{record.epochs} epochs, {_recipe(record)}, seed {record.seed}",
         "finished": record.finished_at,
         "flags": ", ".join(record.flags),
         **{f"undefined {key}": why for key, why in record.undefined.items()},
@@ -105,6 +105,10 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
     if record.per_group:
         shown.append(_breakdown("Group", record.per_group))
     return shown
+
+
+def _recipe(record: Record) -> str:
+    return f"preset {record.preset}" if record.preset else "a changed recipe"
 
 
 def _cost(record: Record, name: str) -> str:
@@ -125,6 +129,8 @@ def _facts(facts: dict[str, Any]) -> RenderableType:
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(min_width=24)
     for name, value in facts.items():
         if str(value):
             table.add_row(Text(one_line(name), "dim"), Text(one_line(str(value))))
@@ -144,9 +150,8 @@ def _metrics(metrics: ByProtocol) -> RenderableType:
 def _breakdown(heading: str, parts: dict[str, ByProtocol]) -> RenderableType:
     from rich.text import Text
 
-    protocol = (
-        "ader" if all("ader" in part for part in parts.values()) else sorted(next(iter(parts.values())))[0]
-    )
+    known = sorted({protocol for part in parts.values() for protocol in part})
+    protocol = "ader" if "ader" in known or not known else known[0]
     table = _table(
         f"{heading} ({protocol}, percent)", *(METRICS[name].heading for name in PER_GROUP), numbers=1
     )
@@ -161,7 +166,8 @@ def _table(*headings: str, numbers: int | None = None) -> Table:
     table = plain_table()
     for index, heading in enumerate(headings):
         right = numbers is not None and index >= numbers
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        prose = 16 if heading == "State" else None
+        table.add_column(heading, justify="right" if right else "left", min_width=prose)
     return table
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.runs.record import Status, read_status
-from benchmark.sweep.execute import SWEEP_DIR, Job, Outcome, error_line, run_job
+from benchmark.sweep.execute import SWEEP_DIR, Job, JobResult, error_line, run_job
 from cocoad.base.errors import InputError, ResourceError
 
 Cluster = Literal["slurm", "local"]
@@ -35,7 +35,7 @@ class ClusterRun:
 
     job: Job
 
-    def __call__(self) -> Outcome:
+    def __call__(self) -> JobResult:
         """Run, on the node."""
         return run_job(self.job)
 
@@ -83,7 +83,7 @@ def submit(jobs: Sequence[Job], needs: Needs, out: Path) -> list[str]:
     return numbers
 
 
-def local_runner(needs: Needs, out: Path) -> Callable[[Job, Callable[[Status], None]], Outcome]:
+def local_runner(needs: Needs, out: Path) -> Callable[[Job, Callable[[Status], None]], JobResult]:
     """Return a function that runs a job by submitit's local executor and waits for it.
 
     Raises:
@@ -91,7 +91,7 @@ def local_runner(needs: Needs, out: Path) -> Callable[[Job, Callable[[Status], N
     """
     import_submitit()
 
-    def run(job: Job, heard: Callable[[Status], None]) -> Outcome:
+    def run(job: Job, heard: Callable[[Status], None]) -> JobResult:
         started = time.monotonic()
         submitted = _executor("local", needs, out, job).submit(ClusterRun(job))
         try:
@@ -99,12 +99,12 @@ def local_runner(needs: Needs, out: Path) -> Callable[[Job, Callable[[Status], N
                 time.sleep(POLL_S)
                 if status := read_status(job.directory):
                     heard(status)
-            found: Outcome = submitted.result()
+            found: JobResult = submitted.result()
         except KeyboardInterrupt:
             submitted.cancel()
             raise
         except Exception as error:  # of submitit: the job's process died, or its result is lost
-            return Outcome(job.directory, "failed", time.monotonic() - started, _first_line(error))
+            return JobResult(job.directory, "failed", time.monotonic() - started, _first_line(error))
         return found
 
     return run

@@ -64,7 +64,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What became of a run: ``reason`` is the first line of its error."""
 
     directory: Path
@@ -78,7 +78,7 @@ def job_of(run: PlannedRun, *, overwrite: bool, processes: int = 1) -> Job:
     return Job(run.config, run.directory, Path.cwd(), run.resume, overwrite, processes)
 
 
-def run_job(job: Job, heard: Callable[[Status], None] = lambda status: None) -> Outcome:
+def run_job(job: Job, heard: Callable[[Status], None] = lambda status: None) -> JobResult:
     """Run a job to its end, its words going to its log; ``heard`` is told of its ``status.json`` now and then.
 
     Whatever ends the wait (an interrupt, say) ends the process too, and leaves the run to be resumed.
@@ -111,10 +111,10 @@ def run_job(job: Job, heard: Callable[[Status], None] = lambda status: None) -> 
     seconds = time.monotonic() - started
     if code == 0 and (directory / RESULT_FILE).is_file():
         (job.cwd / job.config_file).unlink(missing_ok=True)
-        return Outcome(job.directory, "finished", seconds)
+        return JobResult(job.directory, "finished", seconds)
     why = failure(code, directory / LOG_FILE, begin)
     _remember_failure(directory, code, why)
-    return Outcome(job.directory, "failed", seconds, why)
+    return JobResult(job.directory, "failed", seconds, why)
 
 
 def _waited(process: subprocess.Popen[bytes]) -> int | None:
@@ -168,14 +168,14 @@ def _remember_failure(directory: Path, code: int, why: str) -> None:
         write_status(directory, msgspec.structs.replace(status, state="failed", message=why, pid=None))
 
 
-Runner = Callable[[Job, Callable[[Status], None]], Outcome]
+Runner = Callable[[Job, Callable[[Status], None]], JobResult]
 
 
 def execute(
     jobs: Sequence[Job], say: Callable[[str], object], progress: Progress, runner: Runner = run_job
-) -> list[Outcome]:
+) -> list[JobResult]:
     """Run the jobs in their order and return what became of them; an interrupt ends the list early."""
-    outcomes: list[Outcome] = []
+    outcomes: list[JobResult] = []
     with stopped_like_interrupted():
         for number, job in enumerate(jobs, 1):
             label = f"[{number}/{len(jobs)}] {job.directory}"
@@ -185,7 +185,7 @@ def execute(
             try:
                 outcome = runner(job, partial(_show, progress, task))
             except KeyboardInterrupt:
-                outcome = Outcome(job.directory, "interrupted", time.monotonic() - started)
+                outcome = JobResult(job.directory, "interrupted", time.monotonic() - started)
             progress.remove_task(task)
             outcomes.append(outcome)
             more = f": {outcome.reason}" if outcome.reason else ""
@@ -199,7 +199,7 @@ def _show(progress: Progress, task: TaskID, status: Status) -> None:
     progress.update(task, completed=status.epoch, total=status.epochs or None)
 
 
-def summary(runs: Sequence[PlannedRun], outcomes: Sequence[Outcome], out: Path) -> list[str]:
+def summary(runs: Sequence[PlannedRun], outcomes: Sequence[JobResult], out: Path) -> list[str]:
     """Return what was done, what failed and why, and what to do next, a line each."""
     before = sum(run.state == "finished" for run in runs)
     running = [run for run in runs if run.state == "running"]
@@ -222,7 +222,7 @@ def summary(runs: Sequence[PlannedRun], outcomes: Sequence[Outcome], out: Path) 
     return lines
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
+def exit_code(outcomes: Sequence[JobResult]) -> int:
     """Return 0 when all that was started is finished, 1 when some failed, 130 after an interrupt."""
     states = {outcome.state for outcome in outcomes}
     return EXIT_INTERRUPTED if "interrupted" in states else EXIT_FINDINGS if "failed" in states else EXIT_OK

@@ -17,7 +17,7 @@ from benchmark.profiling.speeds import known_speed
 from benchmark.runs.collect import run_state
 from benchmark.runs.identity import check_finished, resolved, run_directory
 from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, read_status
-from benchmark.sweep.request import Entry, Request
+from benchmark.sweep.request import MethodSettings, Request
 from benchmark.training.request import configured
 from cocoad.base.console import plain_table, show
 from cocoad.base.errors import InputError
@@ -56,6 +56,7 @@ class _Facts(NamedTuple):
     hash: str
     train: int
     test: int
+    classes: tuple[str, ...]
 
 
 def plan(asked: Request, out: Path, *, overwrite: bool = False, elsewhere: bool = False) -> list[PlannedRun]:
@@ -73,25 +74,30 @@ def plan(asked: Request, out: Path, *, overwrite: bool = False, elsewhere: bool 
     """
     entries = [(entry, _config(entry)) for entry in asked.entries]
     known: dict[Any, _Facts] = {}
-    owners: dict[Path, tuple[Entry, Path]] = {}
+    owners: dict[Path, tuple[MethodSettings, Path]] = {}
     runs = []
     for seed, dataset, split, (entry, config) in product(asked.seeds, asked.datasets, asked.splits, entries):
         config = replace(config, dataset=dataset, split=split, seed=seed)
-        facts = _facts(config, known)
-        config = replace(config, split=facts.split)
-        directory = run_directory(config, facts.name, out / entry.name if entry.name else out)
-        if directory not in owners:
-            owners[directory] = entry, dataset
-            runs.append(_planned(config, directory, facts, overwrite, elsewhere))
-        elif owners[directory] != (entry, dataset):  # else: a dataset without splits, asked for some
-            raise InputError(
-                f"two runs of the plan would write {directory}: give methods that come twice a name each in a "
-                "plan file; sweep datasets with the same folder name one by one, with an --out each"
-            )
+        for one in _of_each_class(config, known) if asked.per_class else [config]:
+            facts = _facts(one, known)
+            one = replace(one, split=facts.split)
+            directory = run_directory(one, facts.name, out / entry.name if entry.name else out)
+            if directory not in owners:
+                owners[directory] = entry, dataset
+                runs.append(_planned(one, directory, facts, overwrite, elsewhere))
+            elif owners[directory] != (entry, dataset):  # else: a dataset without splits, asked for some
+                raise InputError(
+                    f"two runs of the plan would write {directory}: give methods that come twice a name each in a "
+                    "plan file; sweep datasets with the same folder name one by one, with an --out each"
+                )
     return runs
 
 
-def _config(entry: Entry) -> RunConfig:
+def _of_each_class(config: RunConfig, known: dict[Any, _Facts]) -> list[RunConfig]:
+    return [replace(config, classes=(name,)) for name in _facts(config, known).classes]
+
+
+def _config(entry: MethodSettings) -> RunConfig:
     try:
         (config,) = configured(Settings({"method": entry.method}).over(entry.settings))
     except InputError as error:
@@ -106,7 +112,9 @@ def _facts(config: RunConfig, known: dict[Any, _Facts]) -> _Facts:
         found = load_dataset(
             path, layout=layout, split=split, classes=classes, coco_root=coco_root, test_share=share
         )
-        known[key] = _Facts(found.name, found.split, found.hash, len(found.train), len(found.test))
+        known[key] = _Facts(
+            found.name, found.split, found.hash, len(found.train), len(found.test), found.classes
+        )
     return known[key]
 
 
@@ -236,8 +244,8 @@ def table(runs: Sequence[PlannedRun]) -> RenderableType:
     to_go = sum(run.to_start for run in runs)
     total = hours_text(hours) if unknown < to_go else ""
     more = f"{total}{' + ' if total else ''}{unknown} unknown" if unknown else total
-    shown.add_column("Run", f"{len(runs)} run{'s' if len(runs) != 1 else ''}", overflow="fold")
-    shown.add_column("State", f"{to_go} to go")
+    shown.add_column("Run", f"{len(runs)} run{'s' if len(runs) != 1 else ''}")
+    shown.add_column("State", f"{to_go} to go", min_width=16)
     shown.add_column("Expected hours", more, justify="right")
     for run in runs:
         state = Text(f"{run.state} {run.detail}".strip(), STYLES[run.state])

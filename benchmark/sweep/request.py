@@ -22,7 +22,7 @@ FolderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodSettings:
     """A method with its settings; ``name`` is the subfolder of its runs, when one method comes twice."""
 
     method: str
@@ -35,10 +35,11 @@ class Entry:
 class Request:
     """The grid: every entry on every dataset, split and seed."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[MethodSettings, ...]
     datasets: tuple[Path, ...] = (Path(DEFAULT_DATASET),)
     splits: tuple[int, ...] = (0,)
     seeds: tuple[int, ...] = (RunConfig.seed,)
+    per_class: bool = False  # one model per class, each a run of its own
 
 
 def _some_of(kind: type) -> list[tuple[str, Any, Any]]:
@@ -75,6 +76,7 @@ class _Plan(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     datasets: Annotated[list[Name], Meta(min_length=1)] | None = None
     splits: Literal["all"] | Split | Annotated[list[Split], Meta(min_length=1)] | None = None
     seeds: Seed | Annotated[list[Seed], Meta(min_length=1)] | None = None
+    per_class: bool = False
 
 
 def request(
@@ -86,6 +88,7 @@ def request(
     seeds: str | None = None,
     options: Mapping[str, Any],
     settings: Sequence[str] = (),
+    per_class: bool = False,
 ) -> Request:
     """Return the grid that was asked for; options of the command line override those of the plan file.
 
@@ -97,6 +100,7 @@ def request(
         seeds: ``0,1,2``; None: the plan's, else 42.
         options: fields of a run's configuration for every run; those that are None were not given.
         settings: ``NAME=VALUE`` as of ``bench run --set``, for every run.
+        per_class: one model per class, whatever the plan says.
 
     Raises:
         InputError: what is asked for cannot be meant; one line that says where and why.
@@ -109,7 +113,7 @@ def request(
         names = [name.strip() for name in str(methods).split(",")]
         if not all(names):
             raise InputError(f"--methods {methods}: write names separated by commas, as invad,rd")
-        asked = Request(tuple(Entry(name, "--methods") for name in dict.fromkeys(names)))
+        asked = Request(tuple(MethodSettings(name, "--methods") for name in dict.fromkeys(names)))
     if splits:
         asked = replace(asked, splits=tuple(splits))
     if seeds is not None:
@@ -118,7 +122,7 @@ def request(
         asked = replace(asked, datasets=tuple(dict.fromkeys(datasets)))
     given = Settings.of_texts(settings).over(Settings.of_options(options))
     entries = tuple(replace(entry, settings=given.over(entry.settings)) for entry in asked.entries)
-    return replace(asked, entries=entries)
+    return replace(asked, entries=entries, per_class=asked.per_class or per_class)
 
 
 def read_plan(file: Path) -> Request:
@@ -143,14 +147,14 @@ def read_plan(file: Path) -> Request:
         found = replace(found, splits=tuple(SPLITS) if plan.splits == "all" else _each(plan.splits))
     if plan.seeds is not None:
         found = replace(found, seeds=_each(plan.seeds))
-    return found
+    return replace(found, per_class=plan.per_class)
 
 
-def _entry(value: Any, where: str, defaults: Settings) -> Entry:
+def _entry(value: Any, where: str, defaults: Settings) -> MethodSettings:
     """Read ``rd`` or ``{method: rd, name: …, epochs: …, options: {…}}``."""
     if isinstance(value, str):
-        return Entry(value, where, None, defaults)
-    return Entry(value.method, where, value.name, _settings(value).over(defaults))
+        return MethodSettings(value, where, None, defaults)
+    return MethodSettings(value.method, where, value.name, _settings(value).over(defaults))
 
 
 def _settings(values: Any) -> Settings:

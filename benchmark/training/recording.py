@@ -14,6 +14,7 @@ from benchmark.datasets import AnomalyDataset
 from benchmark.methods.base import Method
 from benchmark.metrics import Evaluation
 from benchmark.runs.environment import environment, text_of, version_of
+from benchmark.runs.identity import recorded_preset
 from benchmark.runs.record import FORMAT_VERSION, Cost, MethodInfo, Record
 from cocoad.base.files import sha256_file
 
@@ -50,7 +51,7 @@ def record_of(
         ),
         dataset=dataset.info(config.image_size),
         seed=config.seed,
-        preset=config.preset if trained else None,
+        preset=recorded_preset(config, method.facts) if trained else None,
         epochs=method.facts.passes(config.recipe) if trained else None,
         **evaluation.recorded(),
         cost=cost,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from benchmark.config import RunConfig, Settings, from_plain, read_yaml
-from benchmark.datasets import layout_of
+from benchmark.datasets import layout_of, load_dataset
 from benchmark.methods.registry import canonical, facts_of, taken_options
 from benchmark.runs.record import RESULT_FILE, read_record
 from cocoad.base.console import next_line
@@ -84,10 +85,24 @@ def run_all(
         yield next_line("bench", "leaderboard", out)
 
 
+def of_each_class(planned: Sequence[RunConfig]) -> list[RunConfig]:
+    """Return, for each configuration, one of each of its classes, or of its dataset's: one model per class."""
+    found = []
+    for config in _distinct(planned):
+        data = load_dataset(
+            config.dataset, layout=config.layout, split=config.split, classes=config.classes,
+            coco_root=config.coco_root, test_share=config.test_share,
+        )  # fmt: skip
+        found += [replace(config, classes=(name,)) for name in data.classes]
+    return found
+
+
 def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
-    """Return configurations that differ in their split alone, or the first where the dataset has no splits."""
+    """Return the configurations, or those of one split where the dataset has no splits."""
     path, layout = planned[0].dataset, planned[0].layout
-    return planned if len(planned) == 1 or layout_of(path, layout).splits(path) else planned[:1]
+    if len({config.split for config in planned}) == 1 or layout_of(path, layout).splits(path):
+        return planned
+    return [config for config in planned if config.split == planned[0].split]
 
 
 def _preset(method: str, name: Any) -> dict[str, Any]:

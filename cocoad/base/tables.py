@@ -24,7 +24,8 @@ def fitted(table: Table, console: Console) -> list[RenderableType]:
     spare = []  # by column: what folding its prose saves
     for column in table.columns:
         longest = max(
-            Measurement.get(console, options, cell).maximum for cell in (column.header, *column.cells)
+            Measurement.get(console, options, cell).maximum
+            for cell in (column.header, column.footer, *column.cells)
         )
         prose = column.min_width
         spare.append(max(0, longest - prose) if prose else 0)
@@ -37,5 +38,5 @@ def fitted(table: Table, console: Console) -> list[RenderableType]:
         table.columns = every[:kept]
     if kept == len(every):
         return [table]
-    names = ", ".join(" ".join(str(column.header).split()) for column in every[kept:])
-    return [table, Text(f"no room for {names}: widen the terminal, or send the output to a file", "dim")]
+    names = ", ".join(str(column.header).replace("-\n", "-").replace("\n", " ") for column in every[kept:])
+    return [table, Text(f"no room for {names}: widen the terminal, or send the output to a file\n", "dim")]

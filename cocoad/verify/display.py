@@ -25,9 +25,9 @@ def print_findings(dataset: Path, findings: Findings, coco_root: Path | None) ->
     """
     if len(findings):
         table = plain_table()
-        table.add_column("Code", no_wrap=True)
-        table.add_column("Where", overflow="fold")
-        table.add_column("What is wrong, and what to do", overflow="fold")
+        table.add_column("Code")
+        table.add_column("Where", min_width=16)
+        table.add_column("What is wrong, and what to do", min_width=30)
         for finding in findings:
             code = Text(f"{finding.code}\n", STYLES[finding.rule.severity])
             code.append(finding.rule.severity, "dim")

@@ -62,5 +62,5 @@ def test_the_list_names_method_dataset_split_and_seed_of_unfinished_runs_too(
     result = CliRunner().invoke(bench, ["runs", str(tmp_path / "runs")])
     assert result.exit_code == 0, result.output
     finished, failed = result.stdout.rstrip().splitlines()[-2:]
-    assert finished.split()[1:6] == ["rd", "coco-ad", "2", "42", "finished"]
-    assert failed.split()[1:] == ["uniad", "mtd", "–", "5", "failed", "because", "disk", "full", "–"]
+    assert finished.split()[1:] == ["finished", "2026-01-01", "00:00", "50.0", "rd", "coco-ad", "2", "42"]
+    assert failed.split()[1:] == ["failed", "because", "disk", "full", "–", "uniad", "mtd", "–", "5"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmark.comparison.compare import Comparison, compare
+from benchmark.comparison.compare import FEWEST, Comparison, compare
+from benchmark.comparison.tables import conclusion
 from benchmark.runs.outputs import PREVIEW_SIZE, read_previews, read_scores, write_previews, write_scores
 from cocoad.base.errors import InputError
 
@@ -52,7 +54,35 @@ def test_differences_are_those_of_the_scores_and_previews(make_scored_run: Any) 
 def test_values_of_the_records_stand_beside(make_scored_run: Any) -> None:
     a, b = make_scored_run("a", score=0.4, exact=0.45), make_scored_run("b", score=0.5, exact=0.55)
     difference = by_metric(compare(a, b, samples=100))["aupro"]
+    assert (difference.first, difference.second) == (0.4, 0.5)  # ader, as in the leaderboard
+    difference = by_metric(compare(a, b, samples=100, protocol="exact"))["aupro"]
     assert (difference.first, difference.second) == (0.45, 0.55)
+
+
+def test_what_the_records_say_otherwise_is_not_decided(make_scored_run: Any) -> None:
+    weak, strong = make_scored_run("a", 0.3, score=0.6), make_scored_run("b", 3.0, seed=2, score=0.4)
+    comparison = compare(weak, strong, samples=200)
+    assert all(
+        one.found.low > 0 and one.better == "" and one.contradicted for one in comparison.overall.differences
+    )
+    assert "Not decided although the interval excludes 0: I-AUROC" in " ".join(conclusion(comparison))
+
+
+def test_a_group_of_few_images_is_never_decided(make_scored_run: Any) -> None:
+    weak, strong = make_scored_run("a", 0.3), make_scored_run("b", 3.0, seed=2)
+    for run in (weak, strong):
+        rows = read_scores(run)
+        rare = [row for row in rows if row.label][: FEWEST - 1]
+        write_scores(
+            run, [replace(row, groups=("category:rare",) if row in rare else row.groups) for row in rows]
+        )
+    comparison = compare(weak, strong, samples=200)
+    assert comparison.overall.differences[0].better == "B"
+    group = comparison.groups["category:rare"]
+    assert (group.anomalous, group.enough) == (FEWEST - 1, False)
+    assert group.differences[0].found.low > 0
+    assert {one.better for one in group.differences} == {""}
+    assert "1 groups of fewer than 10 anomalous images are not decided" in " ".join(conclusion(comparison))
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_does_not(make_scored_run: Any) -> None:

@@ -15,7 +15,13 @@ from benchmark.facts import Facts
 from benchmark.methods.facts import BUILT_IN, INVAD
 from benchmark.methods.registry import facts_of, method_class
 from benchmark.runs import identity
-from benchmark.runs.identity import check_finished, resolved, supported_precision
+from benchmark.runs.identity import (
+    check_finished,
+    recorded_preset,
+    resolved,
+    run_directory,
+    supported_precision,
+)
 from benchmark.runs.record import read_record
 from cocoad.base.errors import InputError
 
@@ -37,6 +43,30 @@ def test_the_methods_own_backbone_and_number_of_epochs_are_filled_in() -> None:
     assert resolved(replace(CONFIG, backbone="resnet18"), INVAD).backbone == "resnet18"
     fixed = Facts("a test", {"paper": CONFIG.recipe}, fixed_epochs=3, training="own")
     assert resolved(CONFIG, fixed).recipe.epochs == 3
+
+
+def test_a_run_of_some_classes_is_named_by_them(tmp_path: Path) -> None:
+    def name(*classes: str) -> str:
+        return run_directory(replace(CONFIG, classes=classes), "tiles", tmp_path).name
+
+    assert name() == "invad_tiles_seed-42"
+    assert name("bottle") == "invad_tiles_bottle_seed-42"
+    assert name("wood", "bottle") == name("bottle", "wood") == "invad_tiles_bottle+wood_seed-42"
+    many = name(*(f"class-{number}" for number in range(30)))
+    assert many.startswith("invad_tiles_30-classes-")
+    assert name("a/b") != name("a-b")
+    assert "/" not in name("a/b")
+
+
+def test_a_preset_is_recorded_as_long_as_nothing_of_its_recipe_was_changed() -> None:
+    paper = replace(CONFIG, recipe=INVAD.presets["paper"])
+    assert recorded_preset(paper, INVAD) == "paper"
+    here = replace(paper, recipe=replace(paper.recipe, precision="bf16-mixed"))
+    assert recorded_preset(here, INVAD) == "paper"
+    for change in ({"epochs": 10}, {"learning_rate": 0.5}, {"batch_size": 8}):
+        assert recorded_preset(replace(paper, recipe=replace(paper.recipe, **change)), INVAD) is None
+    fast = replace(CONFIG, preset="fast", recipe=INVAD.presets["fast"])
+    assert recorded_preset(fast, INVAD) == "fast"
 
 
 def test_a_finished_run_of_another_version_of_the_method_is_no_run_of_this_one(make_run: Any) -> None:

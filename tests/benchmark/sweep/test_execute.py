@@ -13,7 +13,7 @@ import pytest
 
 from benchmark.config import RunConfig
 from benchmark.runs.record import Status, read_status, write_status
-from benchmark.sweep.execute import Job, Outcome, duration, execute, exit_code, run_job, summary
+from benchmark.sweep.execute import Job, JobResult, duration, execute, exit_code, run_job, summary
 from cocoad.base.console import progress
 
 
@@ -85,7 +85,7 @@ def test_an_interrupt_stops_the_run_and_ends_the_sweep(job: Job, monkeypatch: py
 
 
 def test_a_sweep_has_the_exit_code_of_its_worst_run() -> None:
-    done, failed = Outcome(Path("a"), "finished", 1), Outcome(Path("b"), "failed", 1)
+    done, failed = JobResult(Path("a"), "finished", 1), JobResult(Path("b"), "failed", 1)
     assert [exit_code([]), exit_code([done]), exit_code([failed, done])] == [0, 0, 1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from benchmark.profiling.speeds import Speed, remember
 from benchmark.runs.identity import resolved
 from benchmark.runs.record import Status, write_status
 from benchmark.sweep.plan import PlannedRun, plan, to_json, unknown_speeds
-from benchmark.sweep.request import Entry, Request
+from benchmark.sweep.request import MethodSettings, Request
 from cocoad.base.errors import InputError
 
 OPTIONS: dict[str, Any] = {"image_size": 64, "backbone": "test_resnet", "weights": "random", "device": "cpu"}
@@ -29,7 +30,9 @@ def out(tmp_path: Path) -> Path:
 
 def grid(tiles: Path, *methods: str, **changes: Any) -> Request:
     options = {**OPTIONS, "cache": tiles.parent / "cache", **changes}
-    entries = tuple(Entry(method, "--methods", settings=Settings.of_options(options)) for method in methods)
+    entries = tuple(
+        MethodSettings(method, "--methods", settings=Settings.of_options(options)) for method in methods
+    )
     return Request(entries, (tiles,), (0,), (0,))
 
 
@@ -53,6 +56,17 @@ def finished(run: PlannedRun, tiles: Path, make_run: Any, **changes: Any) -> Non
     """Leave what a finished run leaves."""
     config = to_plain(settled(run, **changes))
     make_run(run.directory.name, run.config.method, config=config, dataset={"hash": load_dataset(tiles).hash})
+
+
+def test_one_model_per_class_is_a_run_of_each_class(tiles: Path, out: Path, tmp_path: Path) -> None:
+    for name in ("screw", "wood"):
+        shutil.copytree(tiles, tmp_path / "many" / name)
+    asked = replace(grid(tmp_path / "many", "mean-image", "rd"), per_class=True)
+    found = plan(asked, out)
+    assert [run.directory.name for run in found] == [
+        f"{method}_many_{name}_seed-0" for method in ("mean-image", "rd") for name in ("screw", "wood")
+    ]
+    assert [run.config.classes for run in found[:2]] == [("screw",), ("wood",)]
 
 
 def test_runs_come_seed_by_seed_and_splits_of_a_dataset_without_any_are_one(tiles: Path, out: Path) -> None:
@@ -163,19 +177,19 @@ def test_a_method_that_comes_twice_needs_a_name(tiles: Path, out: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (Entry("nonsense", "--methods"), "--methods: no method 'nonsense': there are invad"),
+        (MethodSettings("nonsense", "--methods"), "--methods: no method 'nonsense': there are invad"),
         (
-            Entry("padim", "p.yaml: methods[0]", settings=Settings(recipe={"epochs": "many"})),
+            MethodSettings("padim", "p.yaml: methods[0]", settings=Settings(recipe={"epochs": "many"})),
             "p.yaml: methods[0]: options: Expected",
         ),
         (
-            Entry("padim", "p.yaml: methods[0]", settings=Settings(options={"rang": 3})),
+            MethodSettings("padim", "p.yaml: methods[0]", settings=Settings(options={"rang": 3})),
             "does not take these options: .*'rang'",
         ),
     ],
 )
 def test_a_wrong_method_or_option_is_refused_before_anything_runs(
-    entry: Entry, message: str, tiles: Path, out: Path
+    entry: MethodSettings, message: str, tiles: Path, out: Path
 ) -> None:
     with pytest.raises(InputError, match=message.replace("[", r"\[")):
         plan(Request((entry,), (tiles,), (0,), (0,)), out)

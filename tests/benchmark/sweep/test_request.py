@@ -126,3 +126,11 @@ def test_a_plan_that_cannot_be_meant_is_refused_in_one_line(text: str, message: 
     assert message in str(error.value)
     assert str(error.value).startswith(str(tmp_path / "plan.yaml"))
     assert "\n" not in str(error.value)
+
+
+def test_a_plan_or_the_command_line_asks_for_one_model_per_class(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text("methods: [rd]\nper_class: true\n")
+    assert request(methods=None, plan=file, options={}).per_class
+    assert request(methods="rd", plan=None, options={}, per_class=True).per_class
+    assert not request(methods="rd", plan=None, options={}).per_class

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from benchmark.config import RunConfig, to_plain
 from benchmark.methods.facts import BUILT_IN
-from benchmark.training.request import configs, run_all
+from benchmark.training.request import configs, of_each_class, run_all
 from cocoad.base.errors import InputError
 
 
@@ -148,3 +149,15 @@ def test_a_metric_that_is_not_defined_is_a_dash(
     shutil.rmtree(tiles / "test" / "square")
     line, _ = run_all([config()], tmp_path / "runs", overwrite=False, resume=False, progress=None)
     assert "image_auroc –, pixel_auroc –, aupro –, mad – (ader, percent)" in line
+
+
+def test_one_model_per_class_is_a_configuration_of_each_class(tmp_path: Path) -> None:
+    for name in ("screw", "wood"):
+        for part in ("train/good", "test/good"):
+            folder = tmp_path / "many" / name / part
+            folder.mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(folder / "0.png")
+    planned = configs({"method": "mean-image", "dataset": tmp_path / "many"}, splits=(0, 1))
+    assert [config.classes for config in of_each_class(planned)] == [("screw",), ("wood",)]
+    some = configs({"method": "mean-image", "dataset": tmp_path / "many", "classes": ["wood"]})
+    assert [config.classes for config in of_each_class(some)] == [("wood",)]
