@@ -22,21 +22,10 @@ MANY_PAGES = 32
 LOWER_BITS = 0x7FFFFFFF
 
 
-def float_to_key(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
-    """Return the keys of finite ``values`` (any shape); -0.0 and 0.0 share one.
-
-    >>> keys = float_to_key(np.array([-2.0, -0.0, 0.0, 1e-45, 3.5], np.float32))
-    >>> np.sign(np.diff(keys.astype(np.int64))).tolist()
-    [1, 0, 1, 1]
-    """
-    integers = (values + np.float32(0)).view(np.int32)
-    return integers ^ ((integers >> 31) & np.int32(LOWER_BITS))
-
-
 def key_to_float(keys: npt.NDArray[np.int64]) -> FloatArray:
-    """Return the values (float64, same shape) of ``keys``: the inverse of :func:`float_to_key`.
+    """Return the values (float64, same shape) of ``keys``.
 
-    >>> key_to_float(float_to_key(np.array([-2.5, 0.0, 7.0], np.float32))).tolist()
+    >>> key_to_float(np.array([~0x40200000, 0, 0x40E00000])).tolist()
     [-2.5, 0.0, 7.0]
     """
     integers = keys.astype(np.int32)
@@ -88,9 +77,8 @@ def count_bins(
         pages = np.pad(counts, (before, -(before + counts.size) % size)).reshape(-1, size)
         return first_page + np.arange(len(pages)), pages
     integers = values.view(np.int32)
-    if int(integers.min()) < 0:  # a sign bit somewhere; else the bits themselves are the keys
-        integers = float_to_key(values)
-    bins = integers >> (32 - bits)
+    signed = int(integers.min()) < 0
+    bins = (integers & np.int32(LOWER_BITS) if signed else integers) >> (32 - bits)  # of the magnitude
     first_page, last_page = int(bins.min()) // size, int(bins.max()) // size
     bins -= first_page * size
     numbers = np.arange(first_page, last_page + 1)
@@ -100,13 +88,22 @@ def count_bins(
         places = np.cumsum(occupied, dtype=np.int32) - np.int32(1)
         bins = places[own] * size + (bins & (size - 1))
         numbers = numbers[occupied]
-    return numbers, np.bincount(bins, weights, numbers.size * size).reshape(-1, size)
+    if not signed:
+        return numbers, np.bincount(bins, weights, numbers.size * size).reshape(-1, size)
+    bins += (integers >> 31) & np.int32(numbers.size * size)  # negative ones behind all others
+    both = np.bincount(bins, weights, 2 * numbers.size * size).reshape(2, -1, size)
+    if numbers[0] == 0:  # -0.0 is 0.0
+        both[0, 0, 0] += both[1, 0, 0]
+        both[1, 0, 0] = 0
+    # A negative number's key is the complement of its magnitude's: pages and bins run backwards.
+    return np.concatenate([~numbers[::-1], numbers]), np.concatenate([both[1, ::-1, ::-1], both[0]])
 
 
 def _count_bins_on_device(values: Any, bits: int) -> tuple[int, npt.NDArray[Any]]:
     torch = sys.modules["torch"]
     integers = (values + 0.0).view(torch.int32)
     bins = (integers ^ ((integers >> 31) & LOWER_BITS)) >> (32 - bits)
+    bins = torch.where(bins == -1, 0, bins)  # negative subnormals count as 0, as positive ones do
     first = int(bins.min())
     counts: npt.NDArray[Any] = torch.bincount(bins - first).cpu().numpy()
     return first, counts

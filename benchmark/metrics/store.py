@@ -15,7 +15,7 @@ from benchmark.metrics.keys import FINEST_BITS, FloatArray, count_bins
 from benchmark.metrics.regions import Regions, region_weights
 
 KEPT_PIXELS = 1 << 22  # 64 maps of 256×256: up to here the streaming mode is exact
-CHUNK = 1 << 18  # pixels
+CHUNK = 1 << 19  # pixels
 STATE_BYTES = 128 << 20  # all histograms together; beyond it their resolution is halved
 
 NORMAL_IMAGES, ANOMALOUS_IMAGES, GROUP = "normal", "anomalous", "group"
