@@ -47,20 +47,19 @@ def run(
     *,
     out: AnyPath = "runs",
     overwrite: bool = False,
-    resume: bool = False,
     quiet: bool = False,
     recipe: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Run:
-    """Train and score a method; return the finished run. One that was finished before is returned as it is.
+    """Train and score a method; return the finished run. One that was finished before is returned as it is, one that
+    was interrupted goes on.
 
     Args:
         method: one of ``benchmark.methods()``.
         dataset: a dataset of any layout.
         out: the folder of run directories.
-        overwrite: run again what is finished.
-        resume: go on from the last checkpoint of an interrupted run.
+        overwrite: run again what is finished, anew what was interrupted.
         quiet: show no progress.
         recipe: fields of the training recipe that differ from the method's preset.
         options: the method's own options.
@@ -79,7 +78,7 @@ def run(
     asked = Settings.of_options({"method": method, "dataset": Path(dataset), **fields})
     (config,) = configured(Settings({}, recipe or {}, options or {}).over(asked))
     with progress(quiet) as bars:
-        directory = run_one(config, Path(out), force=overwrite, resume=resume, progress=bars)
+        directory = run_one(config, Path(out), force=overwrite, progress=bars)
     return Run(directory, read_record(directory))
 
 

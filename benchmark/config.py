@@ -6,7 +6,7 @@ The resolved configuration is written to the run directory as ``config.yaml``; `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,8 @@ from cocoad.base.errors import InputError, unusable
 
 Preset = Literal["paper", "fast"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-OptimizerName = Literal["adam", "adamw", "sgd"]
+OptimizerName = Literal["adam", "adamw", "stable-adamw", "sgd"]
+Schedule = Literal["step", "constant", "cosine"]
 Device = Literal["auto", "cpu", "cuda"]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -40,17 +41,35 @@ class Recipe:
     """How a method is trained. A method that fits in one pass uses ``batch_size`` only."""
 
     epochs: NotNegative = 100  # 0: the untrained network is scored
+    iterations: AtLeastOne | None = None  # the length in steps, in place of epochs
     batch_size: AtLeastOne = 32  # over all processes
     optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3  # at ``learning_rate_batch`` images a step, else at any batch size
     learning_rate_batch: AtLeastOne | None = None  # scale the rate by batch_size / learning_rate_batch
     betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    eps: Positive = 1e-8
+    amsgrad: bool = False
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     gradient_clip_norm: Positive | None = 5.0
-    decay_at: Fraction = 0.8  # fraction of the epochs after which the rate is multiplied by decay_factor
-    decay_factor: Positive = 0.1
+    warmup_iterations: NotNegative = 0  # steps in which the rate rises linearly
+    schedule: Schedule = "step"
+    decay_at: Fraction = (
+        0.8  # of a step: fraction of the length after which the rate is multiplied by decay_factor
+    )
+    decay_factor: Positive = 0.1  # of a cosine: what it falls to
     drop_last: bool = True
     precision: Precision = "32-true"
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Return the steps in which a training by gradient sees each of ``images`` once."""
+        full, rest = divmod(images, self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def epochs_of(self, images: int) -> int:
+        """Return the epochs of a training by gradient on ``images``, the last of which may be cut short."""
+        if self.iterations is None:
+            return self.epochs
+        return -(-self.iterations // max(1, self.steps_per_epoch(images)))
 
     @property
     def scaled_learning_rate(self) -> float:
@@ -71,7 +90,8 @@ class RunConfig:
     classes: tuple[str, ...] = ()  # empty: all
     coco_root: Path | None = None
     test_share: Share | None = None  # of the normal images, where the dataset has no test set; None: 0.2
-    image_size: Side = 256  # pixels, square
+    image_size: Side = 256  # pixels, square: what the method sees
+    score_size: Side | None = None  # pixels at which maps meet masks; None: the method's, else image_size
     backbone: str | None = None  # None: the method's own
     weights: str = "imagenet"  # imagenet, offline, random or a file's path
     method_options: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +104,7 @@ class RunConfig:
     checkpoint: Path | None = None  # start from these weights
     eval_only: bool = False
     save_maps: bool = False
+    evaluate_every: NotNegative = 0  # epochs between looks at the test set during training; 0: none
     tensorboard: bool = False
     workers: NotNegative | None = None  # loader processes; None: by the number of cores
     cache: Path | None = None  # the folder of pixel caches; None: the user's cache folder
@@ -91,6 +112,9 @@ class RunConfig:
     checkpoint_every_s: Duration = 300.0  # seconds between checkpoints; the end of training has one too
 
 
+# What of the rest decides the scores alone: a training goes on, whatever they are.
+WITHOUT_EFFECT_ON_TRAINING = ("score_size", "save_maps", "layout", "split", "classes", "preset")
+_PLAIN = (bool, int, float, str, type(None))
 # What may differ between two runs that must come out equal: where things lie, and how fast they are fetched.
 WITHOUT_EFFECT = (
     "dataset",
@@ -99,6 +123,7 @@ WITHOUT_EFFECT = (
     "cache",
     "use_cache",
     "checkpoint_every_s",
+    "evaluate_every",
     "tensorboard",
 )
 
@@ -121,9 +146,11 @@ def from_plain(values: Mapping[str, Any], where: str) -> RunConfig:
         if isinstance(given, Mapping) and (unknown := [str(name) for name in given if name not in known]):
             raise InputError(f"{where}: no field {owner}{unknown[0]}: there are {', '.join(known)}")
     try:
-        return msgspec.convert(values, RunConfig, strict=False, dec_hook=path_from_text)
+        config = msgspec.convert(values, RunConfig, strict=False, dec_hook=path_from_text)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}") from None
+    # msgspec leaves a default to the class, where its encoder does not find it
+    return replace(config, recipe=replace(config.recipe))
 
 
 def read_yaml(file: Path) -> Any:
@@ -210,8 +237,21 @@ class Settings:
 
 
 def with_effect(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those fields of a plain configuration that decide the result."""
-    return {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    """Return those fields of a plain configuration that decide the result, with those that it does not know yet."""
+    known = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    defaults = {each.name: each.default for each in fields(RunConfig) if each.name not in WITHOUT_EFFECT}
+    found = {name: value for name, value in defaults.items() if isinstance(value, _PLAIN)} | known
+    found["score_size"] = found["score_size"] or found.get("image_size")
+    if isinstance(found.get("recipe"), Mapping):
+        found["recipe"] = msgspec.to_builtins(Recipe()) | found["recipe"]
+    return found
+
+
+def with_effect_on_training(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those fields of a plain configuration that, with the training images, decide the weights."""
+    return {
+        name: value for name, value in with_effect(values).items() if name not in WITHOUT_EFFECT_ON_TRAINING
+    }
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

@@ -36,11 +36,19 @@ class Facts:
     version: int = 1
     score_size: int | None = None
 
-    def passes(self, recipe: Recipe) -> int:
-        """Return how often a training by ``recipe`` sees each image."""
-        if self.training == "one pass":
-            return 1
-        return recipe.epochs if self.fixed_epochs is None else self.fixed_epochs
+    def passes(self, recipe: Recipe, images: int) -> int:
+        """Return how often a training by ``recipe`` sees each of ``images``, the last time perhaps not all."""
+        if self.training == "gradient":
+            return recipe.epochs_of(images)
+        return recipe.epochs if self.training == "own" else 1
+
+    def images_seen(self, recipe: Recipe, images: int) -> int:
+        """Return how many of ``images`` a training by ``recipe`` sees, repetitions counted."""
+        if self.training == "gradient" and recipe.iterations is not None:
+            return recipe.iterations * recipe.batch_size
+        if self.training == "gradient" and recipe.drop_last:
+            return recipe.epochs * recipe.steps_per_epoch(images) * recipe.batch_size
+        return self.passes(recipe, images) * images
 
     @property
     def resumes(self) -> bool:

@@ -64,6 +64,8 @@ RECIPE = (
     click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Override the recipe's."),
     SET,
     IMAGE_SIZE,
+    click.option("--score-size", type=click.IntRange(min=16, max=4096), help="Pixels at which maps and masks are "
+                 "compared.  [default: the method's, else --image-size]"),
     BACKBONE,
     click.option("--weights", help="imagenet, offline, random or a file.  [default: imagenet]"),
 )  # fmt: skip
@@ -75,6 +77,8 @@ ENGINE = (
     click.option("--no-cache", "use_cache", flag_value=False, type=bool, default=None,
                  help="Decode images each time."),
     click.option("--save-maps", is_flag=True, default=None, help="Keep each anomaly map."),
+    click.option("--evaluate-every", type=click.IntRange(min=0), metavar="EPOCHS", help="Look at the test set on the "
+                 "way; the last epoch stays the result."),
     click.option("--tensorboard", is_flag=True, default=None, help="Write curves for TensorBoard."),
     click.option("--checkpoint-every", "checkpoint_every_s", type=click.FloatRange(min=0), metavar="SECONDS",
                  help="[default: 300]"),

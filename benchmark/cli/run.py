@@ -33,7 +33,7 @@ PAGE = "docs/how-to/train.md"
 @click.option("--eval-only", is_flag=True, default=None, help="Score --checkpoint without training.")
 @click.option("--seed", type=int, help="[default: 42]")
 @engine_options
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of an interrupted run.")
+@click.option("--resume", is_flag=True, hidden=True, help="What is done anyway: an interrupted run goes on.")
 @QUIET
 def command(
     splits: tuple[int, ...],
@@ -46,13 +46,15 @@ def command(
     per_class: bool,
     **options: Any,
 ) -> None:
-    """Train and score a method; write one run directory per split (and class). Finished runs are skipped."""
+    """Train and score a method; write one run directory per split (and class).
+
+    Finished runs are skipped, interrupted ones go on; --overwrite starts anew.
+    """
     from benchmark.training.request import configs, of_each_class, run_all
     from cocoad.base.console import progress
 
     planned = configs(options, splits=splits, settings=settings, file=file)
     if per_class:
         planned = of_each_class(planned)
-    with progress(quiet) as bars:
-        for line in run_all(planned, out, overwrite=overwrite, resume=resume, progress=bars):
-            click.echo(line)
+    for line in run_all(planned, out, overwrite=overwrite, bars=lambda: progress(quiet)):
+        click.echo(line)

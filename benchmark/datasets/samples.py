@@ -84,8 +84,8 @@ class AnomalyDataset:
         parts = (("train", self.train), ("test", self.test))
         return pd.DataFrame([{"part": part, **vars(sample)} for part, some in parts for sample in some])
 
-    def info(self, image_size: int) -> DatasetInfo:
-        """Return what a record says of it, used at ``image_size`` pixels."""
+    def info(self, image_size: int, score_size: int | None = None) -> DatasetInfo:
+        """Return what a record says of it, seen at ``image_size`` pixels and scored at ``score_size``."""
         anomalous = sum(sample.label for sample in self.test)
         return DatasetInfo(
             name=self.name,
@@ -106,4 +106,5 @@ class AnomalyDataset:
             test_without_mask=sum(not sample.has_truth for sample in self.test),
             drawn_test_share=self.drawn,
             notes=list(self.notes),
+            score_size=None if score_size == image_size else score_size,
         )

@@ -169,3 +169,10 @@ def _resize(levels: Tensor, size: tuple[int, ...]) -> Tensor:
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
+
+
+def resized_maps(maps: Tensor, size: int) -> Tensor:
+    """Return maps (B, H, W) resized bilinearly, with half-pixel centres, to (B, size, size)."""
+    if maps.shape[-2:] == (size, size):
+        return maps
+    return F.interpolate(maps[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0]

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from benchmark.config import Recipe
 from benchmark.facts import Facts, Training
+from benchmark.layers.anomaly_maps import resized_maps
 from benchmark.layers.frozen import FrozenEncoder
+from benchmark.layers.optimizers import Group, optimizer_of
 from cocoad.base.errors import InputError
 
 CHECK_EVERY = 20  # steps between two looks whether the loss is finite: each makes a GPU wait
@@ -69,9 +71,14 @@ class Method(nn.Module, ABC):
         """Return one score per image (B,) from its map (B, H, W): its maximum, unless overridden."""
         return maps.flatten(1).amax(1)
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maps (B, H, W) and the scores (B,) of ``images`` (B, 3, H, W)."""
+    def predict(self, images: Tensor, size: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return the maps (B, H, W) and the scores (B,) of ``images`` (B, 3, H, W).
+
+        With a ``size`` the maps are resized bilinearly to (B, size, size) before they are scored.
+        """
         maps = self.anomaly_maps(images)
+        if size is not None:
+            maps = resized_maps(maps, size)
         return maps, self.image_scores(maps)
 
 
@@ -103,18 +110,16 @@ class GradientMethod(Method):
         self.loss(images).backward()  # type: ignore[no-untyped-call]
         self.zero_grad(set_to_none=True)
 
+    def on_step(self, step: int, steps: int) -> None:
+        """Hear before each training step which one (from 0) of how many it is: for a loss that changes on the way."""
+
+    def groups(self) -> list[Group]:
+        """Return the parameters to train: all that require a gradient, at the recipe's rate, unless overridden."""
+        return [Group([parameter for parameter in self.parameters() if parameter.requires_grad])]
+
     def optimizer(self, recipe: Recipe) -> torch.optim.Optimizer:
-        """Return the recipe's optimiser over all parameters that require a gradient, unless overridden."""
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        rate, decay = recipe.scaled_learning_rate, recipe.weight_decay
-        betas = (float(recipe.betas[0]), float(recipe.betas[1]))
-        # One pass over memory instead of a dozen; but with scaled gradients it would unscale them after the clipping.
-        fused = recipe.precision != "16-mixed"
-        if recipe.optimizer == "adam":
-            return torch.optim.Adam(parameters, rate, betas=betas, weight_decay=decay, fused=fused)
-        if recipe.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=decay, fused=fused)
-        return torch.optim.SGD(parameters, rate, weight_decay=decay, fused=fused)
+        """Return the recipe's optimiser over :meth:`groups`, unless overridden."""
+        return optimizer_of(self.groups(), recipe)
 
 
 class OnePassMethod(Method):

@@ -49,7 +49,8 @@ def catalogue() -> list[MethodRow]:
 def _row(name: str, package: str) -> MethodRow:
     facts = facts_of(name)
     recipe = facts.presets["paper"]
-    training = "one pass" if facts.training == "one pass" else f"{recipe.epochs} epochs, {recipe.optimizer}"
+    length = f"{recipe.iterations:,} steps" if recipe.iterations else f"{recipe.epochs} epochs"
+    training = "one pass" if facts.training == "one pass" else f"{length}, {recipe.optimizer}"
     return MethodRow(name, training, facts.default_backbone, facts.source, package)
 
 

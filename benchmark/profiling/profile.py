@@ -155,7 +155,9 @@ def device_name(device: str) -> str:
 
 def table(config: RunConfig, speeds: Iterable[Speed]) -> Table:
     """Return speeds as a table, with the hours of the four splits."""
-    epochs = facts_of(config.method).passes(config.recipe)
+    facts, recipe = facts_of(config.method), config.recipe
+    once = facts.passes(recipe, recipe.batch_size)
+    length = f"{recipe.iterations:,} steps" if recipe.iterations else f"{once} epoch{'s' if once > 1 else ''}"
     columns: dict[str, Callable[[Speed], str]] = {
         "precision": lambda speed: speed.precision,
         "batch": lambda speed: str(speed.batch_size),
@@ -164,8 +166,8 @@ def table(config: RunConfig, speeds: Iterable[Speed]) -> Table:
         "of a convolution's": lambda speed: _cell(speed.convolution_share, ".0%"),
         "scoring, images/s": lambda speed: _cell(speed.test_images_per_s),
         "GPU memory, GiB": lambda speed: _cell(speed.gpu_memory_gib),
-        f"four splits, {epochs} epoch{'s' if epochs > 1 else ''}, hours": lambda speed: _cell(
-            speed.hours(epochs)
+        f"four splits, {length}, hours": lambda speed: _cell(
+            speed.hours(lambda images: facts.images_seen(recipe, images))
         ),
     }
     if config.device != "cuda":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -41,12 +41,15 @@ class Speed:
         """``gpu_memory_bytes`` in GiB."""
         return None if self.gpu_memory_bytes is None else self.gpu_memory_bytes / 2**30
 
-    def hours(self, epochs: int) -> float | None:
-        """Return the hours that the four official splits of COCO-AD would take: training and scoring."""
+    def hours(self, images_seen: Callable[[int], int]) -> float | None:
+        """Return the hours that the four official splits of COCO-AD would take: training and scoring.
+
+        ``images_seen`` says how many images a training on so many sees, repetitions counted.
+        """
         if self.train_images_per_s is None or self.test_images_per_s is None:
             return None
         counts = [partition(split).official for split in SPLITS]
-        train = sum(count.train_normal for count in counts) * epochs / self.train_images_per_s
+        train = sum(images_seen(count.train_normal) for count in counts) / self.train_images_per_s
         return (train + sum(c.test_normal + c.test_anomalous for c in counts) / self.test_images_per_s) / 3600
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark.runs.lock import is_held
-from benchmark.runs.record import RESULT_FILE, STATUS_FILE, ByProtocol, Record, read_record, read_status
+from benchmark.runs.record import (
+    RESULT_FILE,
+    STATUS_FILE,
+    ByProtocol,
+    Record,
+    Status,
+    read_record,
+    read_status,
+)
 from cocoad.base.errors import InputError
 from cocoad.base.notebook import html_table
 
@@ -109,7 +117,7 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Rejected], list[Pa
 def run_state(directory: Path) -> RunState:
     """Say how far the run in ``directory`` is; a running one that no process holds was interrupted."""
     status = read_status(directory)
-    at = f"at epoch {status.epoch} of {status.epochs}" if status and status.epochs else ""
+    at = progress_of(status) if status and status.epochs else ""
     if status and status.state == "running":
         if is_held(directory):
             return RunState(directory, "running", f"{at} (process {status.pid})".strip())
@@ -121,3 +129,8 @@ def run_state(directory: Path) -> RunState:
     except InputError as error:
         return RunState(directory, "invalid", str(error))
     return RunState(directory, "finished", record.finished_at[:16].replace("T", " "), record)
+
+
+def progress_of(status: Status) -> str:
+    """Return how far a run is, as ``at epoch 5 of 60``."""
+    return f"at epoch {status.epoch} of {status.epochs}" if status.epochs else "before its first epoch"

@@ -52,17 +52,21 @@ def recorded_preset(config: RunConfig, facts: Facts) -> Preset | None:
 def resolved(config: RunConfig, facts: Facts) -> RunConfig:
     """Return ``config`` with all decided that does not hang on the machine's devices.
 
-    That is the backbone, the epochs of a method that takes no other number, and on a processor the precision.
+    That is the backbone, the size to score at, the epochs of a method that takes no other number, and on a
+    processor the precision.
 
     Raises:
-        InputError: there is nothing to evaluate.
+        InputError: there is nothing to evaluate, or a length in iterations for a method that has its own loop.
     """
     if config.eval_only and config.checkpoint is None:
         raise InputError("--eval-only needs --checkpoint FILE: there is nothing to evaluate")
     recipe = replace(config.recipe, precision=supported_precision(config.recipe.precision, config.device))
     if facts.fixed_epochs is not None:
         recipe = replace(recipe, epochs=facts.fixed_epochs)
-    return replace(config, recipe=recipe, backbone=config.backbone or facts.default_backbone)
+    if facts.training == "own" and recipe.iterations is not None:
+        raise InputError(f"{config.method} trains itself: give --epochs instead of recipe.iterations")
+    size = config.score_size or facts.score_size or config.image_size
+    return replace(config, recipe=recipe, backbone=config.backbone or facts.default_backbone, score_size=size)
 
 
 def supported_precision(precision: Precision, device: str) -> Precision:

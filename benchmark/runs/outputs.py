@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.runs.arrays import Shape, read_npz_member
+from benchmark.runs.files import check_file
 from benchmark.runs.record import CURVES_FILE, PREVIEWS_FILE, SCORES_FILE
 from cocoad.base.errors import InputError
 from cocoad.base.files import json_bytes, open_atomic, write_atomic
@@ -75,6 +76,7 @@ def read_scores(directory: Path) -> list[ImageScore]:
     path = directory / SCORES_FILE
     if not path.is_file():
         raise InputError(f"{directory} has no {SCORES_FILE}: it is not the directory of a finished run")
+    check_file(directory, SCORES_FILE)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             table = csv.DictReader(stream, strict=True)
@@ -134,6 +136,7 @@ def read_previews(directory: Path) -> Previews:
     path = directory / PREVIEWS_FILE
     if not path.is_file():
         raise InputError(f"{directory} has no {PREVIEWS_FILE}: run or score it again to get one")
+    check_file(directory, PREVIEWS_FILE)
     try:
         small = read_npz_member(path, "maps", _check_shape)
         packed = read_npz_member(path, "masks", _check_shape)
@@ -181,6 +184,8 @@ def read_curves(directory: Path) -> dict[str, Any]:
         InputError: it is absent or not JSON.
     """
     path = directory / CURVES_FILE
+    if path.is_file():
+        check_file(directory, CURVES_FILE)
     try:
         curves = json.loads(path.read_bytes())
     except FileNotFoundError:

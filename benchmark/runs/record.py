@@ -29,11 +29,12 @@ TRAIN_LOG_FILE = "train_log.csv"  # epoch, step, loss, learning_rate, images_per
 MAPS_DIR = "maps"
 TENSORBOARD_DIR = "tensorboard"
 
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1 + 1e-9)]  # rounding included
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what every reader's numbers hold
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 Metrics = dict[str, Fraction | None]
-ByProtocol = dict[str, Metrics]  # "ader" and "exact"
+ByProtocol = Annotated[dict[str, Metrics], msgspec.Meta(min_length=1)]  # "ader" and "exact"
 
 
 class MethodInfo(msgspec.Struct, frozen=True):
@@ -46,9 +47,8 @@ class MethodInfo(msgspec.Struct, frozen=True):
     trainable_parameters: Count | None = None
     gmacs: Amount | None = None  # 1e9 multiply–accumulates for one image
     options: dict[str, Any] = {}
-    version: int | None = (
-        None  # of the method's code; None: not of this bench, or recorded before there were any
-    )
+    trained_on: str | None = None  # whose normal images, where those were not this dataset's
+    version: Count | None = None  # of the method's code; None: not of this bench, or of before there were any
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,14 +58,14 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: str
     split: int | None
     hash: str
-    image_size: int
+    image_size: Pixels
     classes: list[str]
     train_normal: Count
     test_normal: Count
     test_anomalous: Count
     unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
-    pipeline: int | None = None  # version of how files become pixels
-    score_size: int | None = None  # pixels at which maps and masks are compared; None: image_size
+    pipeline: Count | None = None  # version of how files become pixels
+    score_size: Pixels | None = None  # pixels at which maps and masks are compared; None: image_size
     per_class: bool = False  # one model per class, rather than one for all
     of_classes: list[str] = []  # all classes of the dataset where ``classes`` are some of them
     of_hash: str = ""  # and the hash of all of it
@@ -73,6 +73,11 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     test_without_mask: Count = 0  # anomalous images that count for the image metrics alone
     drawn_test_share: float | None = None  # of the normal images, drawn since the dataset has no test set
     notes: list[str] = []  # what its reader took or left out
+
+    @property
+    def resolution(self) -> int:
+        """Pixels at which maps and masks are compared: what makes runs comparable, whatever the methods see."""
+        return self.score_size or self.image_size
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -93,9 +98,9 @@ class Record(msgspec.Struct, frozen=True):
     format_version: int
     method: MethodInfo
     dataset: DatasetInfo
-    seed: int | None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None
     preset: str | None
-    epochs: int | None
+    epochs: Count | None
     metrics: ByProtocol
     per_class: dict[str, ByProtocol]
     per_group: dict[str, ByProtocol]  # "category:person", "size:small", "defect:crack"
@@ -105,6 +110,7 @@ class Record(msgspec.Struct, frozen=True):
     environment: dict[str, Any]  # package versions, device, driver, git commit, tool version
     config: dict[str, Any]
     finished_at: str  # ISO 8601, UTC
+    files: dict[str, str] = {}  # SHA-256 of each file beside this one, and of "maps" as a whole
     sha256: str = ""
 
 
@@ -112,8 +118,8 @@ class Status(msgspec.Struct, frozen=True):
     """``status.json``: how far a run is, for `bench runs`, resuming and sweeps."""
 
     state: Literal["running", "finished", "failed"]
-    epoch: int = 0
-    epochs: int = 0
+    epoch: Count = 0
+    epochs: Count = 0
     message: str = ""
     pid: int | None = None
 

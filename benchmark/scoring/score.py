@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import PIL
 
-from benchmark.datasets.masks import load_mask
 from benchmark.datasets.samples import AnomalyDataset, Sample
-from benchmark.metrics import Evaluator, undefined_said
+from benchmark.runs.environment import environment
 from benchmark.runs.lock import held
-from benchmark.runs.outputs import ImageScore, shrink, write_curves, write_previews, write_scores
-from benchmark.runs.record import (
-    FORMAT_VERSION,
-    PREVIEWS_FILE,
-    RESULT_FILE,
-    Cost,
-    MethodInfo,
-    Record,
-    Status,
-    write_record,
-    write_status,
-)
+from benchmark.runs.record import RESULT_FILE, Cost, MethodInfo, Status, write_status
 from benchmark.scoring.looks import Looks
 from benchmark.scoring.mapfiles import MapError, read_map, resized_map
 from benchmark.scoring.matching import MapProblem, match_maps
 from benchmark.scoring.scorefile import read_scores_of
-from cocoad import __version__
+from benchmark.scoring.testset import TestSet, masks_of
+from benchmark.scoring.written import About, write_scored_run
 from cocoad.base.console import progress
 from cocoad.base.errors import InputError
 
@@ -100,7 +84,7 @@ def score_maps(
         raise InputError(f"{folder}: no such folder of maps")
     if not dataset.test:
         raise InputError(f"the dataset {dataset.name} has no test images")
-    evaluated = _evaluate(folder, scores, dataset.test, image_size, others)
+    scored = _evaluate(folder, scores, dataset.test, image_size, others)
     config = {
         "maps": None if folder is None else str(folder),
         "scores": None if scores is None else str(scores),
@@ -110,28 +94,22 @@ def score_maps(
     }
     with held(directory):
         write_status(directory, Status("running", pid=os.getpid()))
-        (directory / RESULT_FILE).unlink(missing_ok=True)  # an old record must not stand beside new scores
-        write_scores(directory, evaluated.scores)
-        if evaluated.small is None:
-            (directory / PREVIEWS_FILE).unlink(missing_ok=True)
-        else:
-            write_previews(directory, *evaluated.small)
-        write_curves(directory, evaluated.evaluator.curves())
+        evaluation = scored.evaluate(lambda text: print(f"warning: {text}", file=sys.stderr))
         seconds = time.monotonic() - started
-        write_record(directory, _record(evaluated.evaluator, dataset, name, config, seconds))
-        write_status(directory, Status("finished"))
+        about = About(
+            method=MethodInfo(name=name, backbone=None, weights=EXTERNAL),
+            dataset=dataset.info(image_size),
+            cost=Cost(test_seconds=seconds, test_images_per_s=len(dataset.test) / seconds),
+            environment=environment(),
+            config=config,
+        )
+        write_scored_run(directory, scored, evaluation, about)
     return directory
-
-
-class _Evaluated(NamedTuple):
-    evaluator: Evaluator
-    scores: list[ImageScore]
-    small: tuple[Maps, Maps] | None  # previews of maps and masks; None: no maps
 
 
 def _evaluate(
     folder: Path | None, table: Path | None, samples: Sequence[Sample], size: int, others: Sequence[str]
-) -> _Evaluated:
+) -> TestSet:
     """Score all samples or, if anything is wrong with any of their maps or scores, none."""
     ids = [sample.id for sample in samples]
     problems: list[MapProblem] = []
@@ -143,43 +121,26 @@ def _evaluate(
         return _scored_without_maps(samples, given, size)
     matched, of_maps = match_maps(folder, ids, others)
     problems += of_maps
-    evaluator, looks = Evaluator(), Looks()
-    scores: list[ImageScore] = []
-    small: list[tuple[Maps, Maps]] = []
+    scored, looks = TestSet(), Looks()
     for batch, maps in _checked_batches(samples, matched, problems, size, looks):
         if problems:
             continue  # nothing is scored by halves, but every map is looked at
-        masks = np.stack([_mask(sample, size) for sample in batch])
+        masks = masks_of(batch, size)
         looks.compare(maps, masks)
-        image_scores = maps.max(axis=(1, 2)).tolist()
-        if table is not None:
-            image_scores = [given[sample.id] for sample in batch]
-        evaluator.update(
-            maps,
-            masks,
-            labels=np.array([sample.label for sample in batch]),
-            image_scores=image_scores,
-            classes=[sample.class_name for sample in batch],
-            groups=[sample.groups for sample in batch],
-            has_truth=[sample.has_truth for sample in batch],
-        )
-        small.append((shrink(maps), shrink(masks)))
-        scores += [_image_score(sample, score) for sample, score in zip(batch, image_scores, strict=True)]
+        maxima = maps.max(axis=(1, 2)).tolist()
+        scored.add(batch, maps, masks, maxima if table is None else [given[sample.id] for sample in batch])
     _refuse(folder, problems)
     for note in looks.notes():
         print(f"note: {note}", file=sys.stderr)
-    all_maps, all_masks = (np.concatenate(parts) for parts in zip(*small, strict=True))
-    return _Evaluated(evaluator, scores, (all_maps, all_masks))
+    return scored
 
 
-def _scored_without_maps(samples: Sequence[Sample], given: dict[str, float], size: int) -> _Evaluated:
-    evaluator = Evaluator()
+def _scored_without_maps(samples: Sequence[Sample], given: dict[str, float], size: int) -> TestSet:
+    scored = TestSet()
     for sample in samples:
-        masked = bool(_mask(sample, size).any()) if sample.has_truth else bool(sample.label)
-        evaluator.add_without_map(
-            given[sample.id], bool(sample.label), masked, sample.class_name, sample.groups
-        )
-    return _Evaluated(evaluator, [_image_score(sample, given[sample.id]) for sample in samples], None)
+        masked = bool(masks_of([sample], size).any()) if sample.has_truth else bool(sample.label)
+        scored.add_without_map(sample, given[sample.id], masked)
+    return scored
 
 
 def _refuse(what: Path | None, problems: Sequence[MapProblem]) -> None:
@@ -217,38 +178,3 @@ def _checked_batches(
                 bar.advance(task)
             if batch:
                 yield [sample for sample, _ in batch], np.stack([array for _, array in batch])
-
-
-def _mask(sample: Sample, size: int) -> npt.NDArray[np.bool_]:
-    return load_mask(sample, size)
-
-
-def _image_score(sample: Sample, score: float) -> ImageScore:
-    return ImageScore(sample.id, str(sample.image), sample.class_name, sample.label, score, sample.groups)
-
-
-def _record(
-    evaluator: Evaluator, dataset: AnomalyDataset, name: str, config: dict[str, Any], seconds: float
-) -> Record:
-    with undefined_said(lambda text: print(f"warning: {text}", file=sys.stderr)):
-        evaluation = evaluator.compute()
-    return Record(
-        format="cocoad-run",
-        format_version=FORMAT_VERSION,
-        method=MethodInfo(name=name, backbone=None, weights=EXTERNAL),
-        dataset=dataset.info(config["image_size"]),
-        seed=None,
-        preset=None,
-        epochs=None,
-        **evaluation.recorded(),
-        cost=Cost(test_seconds=seconds, test_images_per_s=len(dataset.test) / seconds),
-        environment=_environment(),
-        config=config,
-        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    )
-
-
-def _environment() -> dict[str, Any]:
-    packages = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
-    python, machine = platform.python_version(), platform.platform()
-    return {"cocoad": __version__, "python": python, "packages": packages, "platform": machine}

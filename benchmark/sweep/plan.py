@@ -171,8 +171,8 @@ def _hours(config: RunConfig, facts: _Facts, left: float = 1.0) -> float | None:
     speed = known_speed(config)
     if speed is None or not speed.train_images_per_s or not speed.test_images_per_s:
         return None
-    epochs = facts_of(config.method).passes(config.recipe)
-    seconds = facts.train * epochs * left / speed.train_images_per_s + facts.test / speed.test_images_per_s
+    images = facts_of(config.method).images_seen(config.recipe, facts.train)
+    seconds = images * left / speed.train_images_per_s + facts.test / speed.test_images_per_s
     return seconds / 3600
 
 

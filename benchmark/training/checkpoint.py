@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from cocoad.base.files import open_atomic
+from benchmark.training.tensorfile import save_tensors
 
 CHECKPOINTS_DIR = "checkpoints"
 KEPT = 2
@@ -29,8 +29,8 @@ def write_checkpoint(directory: Path, step: int, tensors: Tensors, meta: Meta) -
     """Write ``directory/checkpoints/step-N.safetensors`` and delete all but the last two."""
     folder = directory / CHECKPOINTS_DIR
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with open_atomic(folder / f"step-{step:09d}.safetensors") as temporary:
-        save_file(tensors, temporary, {"meta": json.dumps(meta), "sha256": _digest(tensors)})
+    header = {"meta": json.dumps(meta), "sha256": _digest(tensors)}
+    save_tensors(folder / f"step-{step:09d}.safetensors", tensors, header)
     for old in _checkpoints(folder)[:-KEPT]:
         old.unlink()
 
@@ -46,20 +46,27 @@ def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tenso
                 header = file.metadata() or {}
             if header.get("sha256") == _digest(tensors):
                 return tensors, json.loads(header["meta"])
-        except (SafetensorError, OSError, KeyError, ValueError):
+        except (SafetensorError, OSError, KeyError, ValueError, RecursionError):
             pass
         instead = "the checkpoint before it is tried" if paths else "none is before it, training starts again"
         warn(f"{path} is damaged: {instead}")
     return None
 
 
+def has_checkpoint(directory: Path) -> bool:
+    """Say whether a run has anything to go on from."""
+    return bool(_checkpoints(directory / CHECKPOINTS_DIR))
+
+
+def clear_unfinished(directory: Path) -> None:
+    """Delete what a killed process left of a checkpoint, of ours and of safetensors' own making."""
+    for path in (directory / CHECKPOINTS_DIR).glob(".*"):
+        path.unlink()
+
+
 def delete_checkpoints(directory: Path) -> None:
-    """Delete all checkpoints of a run, and what a killed process left of one."""
-    folder = directory / CHECKPOINTS_DIR
-    if folder.is_dir():
-        for path in [*folder.glob("step-*.safetensors"), *folder.glob(".step-*")]:
-            path.unlink()
-        folder.rmdir()
+    """Delete all checkpoints of a run."""
+    shutil.rmtree(directory / CHECKPOINTS_DIR, ignore_errors=True)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[Tensors, Meta]:

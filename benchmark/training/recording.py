@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.config import RunConfig, to_plain
 from benchmark.datasets import AnomalyDataset
 from benchmark.methods.base import Method
-from benchmark.metrics import Evaluation
 from benchmark.runs.environment import environment, text_of, version_of
 from benchmark.runs.identity import recorded_preset
-from benchmark.runs.record import FORMAT_VERSION, Cost, MethodInfo, Record
+from benchmark.runs.record import Cost, MethodInfo
+from benchmark.scoring.written import About
 from cocoad.base.files import sha256_file
 
 PACKAGES = ("torch", "torchvision", "timm")
@@ -24,21 +23,22 @@ DRIVER_VERSION = Path("/sys/module/nvidia/version")
 NAMED_WEIGHTS = ("imagenet", "offline", "random")
 
 
-def record_of(
+def about(
     config: RunConfig,
     dataset: AnomalyDataset,
     method: Method,
     weights: str,
-    evaluation: Evaluation,
+    trained_on: str | None,
     cost: Cost,
-    device: torch.device,
-) -> Record:
-    """Return the record of a run that ``config`` describes, on ``weights`` as :func:`weights_name` names them."""
-    parameters = list(method.parameters())
-    trained = not config.eval_only
-    return Record(
-        format="cocoad-run",
-        format_version=FORMAT_VERSION,
+) -> About:
+    """Return what a record says of a run that ``config`` describes, beside its scores.
+
+    ``weights`` is as :func:`weights_name` gives it, ``trained_on`` as
+    :func:`~benchmark.training.weights.load_checkpoint` does.
+    """
+    parameters, trained = list(method.parameters()), not config.eval_only
+    device = next(iter([*parameters, *method.buffers()])).device
+    return About(
         method=MethodInfo(
             name=config.method,
             backbone=config.backbone,
@@ -47,17 +47,16 @@ def record_of(
             trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
             gmacs=_gmacs(method, config.image_size, device),
             options=config.method_options,
+            trained_on=trained_on,
             version=method.facts.version,
         ),
-        dataset=dataset.info(config.image_size),
-        seed=config.seed,
-        preset=recorded_preset(config, method.facts) if trained else None,
-        epochs=method.facts.passes(config.recipe) if trained else None,
-        **evaluation.recorded(),
+        dataset=dataset.info(config.image_size, config.score_size),
         cost=cost,
         environment=environment(_packages()) | device_facts(device),
         config=to_plain(config),
-        finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        seed=config.seed,
+        preset=recorded_preset(config, method.facts) if trained else None,
+        epochs=method.facts.passes(config.recipe, len(dataset.train)) if trained else None,
     )
 
 

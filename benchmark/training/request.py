@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,9 @@ def configured(asked: Settings, splits: Sequence[int] = (), file: Path | None = 
     if "recipe" not in given and (file is None or "preset" in given or "recipe" not in values):
         values |= _preset(values["method"], values.get("preset", "paper"))
     values.setdefault("image_size", facts_of(values["method"]).image_size)
-    for name, more in (("recipe", asked.recipe), ("method_options", asked.options)):
+    # Epochs that were asked for take the place of a length in steps.
+    recipe = {"iterations": None, **asked.recipe} if "epochs" in asked.recipe else asked.recipe
+    for name, more in (("recipe", recipe), ("method_options", asked.options)):
         if isinstance(values.setdefault(name, {}), dict):  # else it is refused below
             values[name] = {**values[name], **more}
     where = str(file) if file else "options"
@@ -71,14 +74,22 @@ def configured(asked: Settings, splits: Sequence[int] = (), file: Path | None = 
 
 
 def run_all(
-    planned: Sequence[RunConfig], out: Path, *, overwrite: bool, resume: bool, progress: Progress | None
+    planned: Sequence[RunConfig],
+    out: Path,
+    *,
+    overwrite: bool,
+    bars: Callable[[], AbstractContextManager[Progress | None]] = nullcontext,
 ) -> Iterator[str]:
-    """Run each configuration and yield, for each, a line that says what came out; then what to do next."""
+    """Run each configuration and yield, for each, a line that says what came out; then what to do next.
+
+    ``bars`` are shown while a run lasts, and gone when its line comes.
+    """
     from benchmark.training.runner import run  # torch, which a plan of runs does without
 
     for config in _distinct(planned):
         started = time.time()
-        directory = run(config, out, force=overwrite, resume=resume, progress=progress)
+        with bars() as progress:
+            directory = run(config, out, force=overwrite, progress=progress)
         if _speaks():
             yield _summary(directory, skipped=(directory / RESULT_FILE).stat().st_mtime < started)
     if _speaks():

@@ -4,69 +4,56 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import yaml
 from lightning_fabric import Fabric
+from torch import Tensor
 
-from benchmark.config import RunConfig, to_plain, with_effect
+from benchmark.config import RunConfig, to_plain, with_effect_on_training
 from benchmark.datasets import AnomalyDataset, load_dataset
 from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.look import look
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create, facts_of
-from benchmark.metrics import undefined_said
+from benchmark.metrics import Evaluation
 from benchmark.runs.environment import peak_memory_bytes
+from benchmark.runs.evaluations import Look, read_evaluations, write_evaluations
 from benchmark.runs.identity import check_finished, resolved, run_directory
 from benchmark.runs.lock import held
-from benchmark.runs.outputs import write_curves, write_previews, write_scores
-from benchmark.runs.record import (
-    CONFIG_FILE,
-    MAPS_DIR,
-    RESULT_FILE,
-    TENSORBOARD_DIR,
-    TRAIN_LOG_FILE,
-    Cost,
-    Status,
-    read_record,
-    write_record,
-)
+from benchmark.runs.record import MAPS_DIR, RESULT_FILE, Cost, read_record
+from benchmark.scoring.testset import TestSet
+from benchmark.scoring.written import write_scored_run
 from benchmark.training.checkpoint import delete_checkpoints
 from benchmark.training.data import RunPixels
-from benchmark.training.evaluate import Scored, evaluate
-from benchmark.training.fit import Fitted, fit
+from benchmark.training.earlier import UNFINISHED_MAPS, prepare
+from benchmark.training.evaluate import Scoring, evaluate
+from benchmark.training.fit import fit
+from benchmark.training.header import header
+from benchmark.training.hearing import Fitted
 from benchmark.training.processes import barrier, launched, set_determinism
-from benchmark.training.recording import record_of, weights_name
+from benchmark.training.recording import about, weights_name
 from benchmark.training.reporter import Reporter
 from benchmark.training.weights import load_checkpoint, save_weights
 from cocoad.base.errors import ResourceError
-from cocoad.base.files import write_atomic
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def run(
-    config: RunConfig,
-    out: Path,
-    *,
-    force: bool = False,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> Path:
+def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress | None = None) -> Path:
     """Train and score as ``config`` says; return the run directory. A finished run of it is kept unless ``force``.
 
-    With ``resume`` an interrupted run goes on from its last checkpoint; without, it starts again. What is wrong
-    with the dataset, the method or its weights is said before anything is written.
+    An interrupted run goes on from its last checkpoint, unless ``force``. What is wrong with the dataset, the method
+    or its weights is said before anything is written.
 
     Raises:
         InputError: the dataset, the method or its options are not what they must be, or a run of another
             configuration is there, or another process writes there.
-        ResourceError: no such device, weights that could not be downloaded, or out of memory.
+        ResourceError: no such device, weights that could not be downloaded, no room on the disk, or out of memory.
     """
     config = settled(config)
     dataset = load_dataset(
@@ -78,29 +65,25 @@ def run(
         test_share=config.test_share,
     )
     config = dataclasses.replace(config, split=dataset.split)
-    directory = run_directory(config, dataset.name, out)
+    facts, directory = facts_of(config.method), run_directory(config, dataset.name, out)
     if not force and (directory / RESULT_FILE).is_file():
-        check_finished(directory, read_record(directory), config, facts_of(config.method), dataset.hash)
+        check_finished(directory, read_record(directory), config, facts, dataset.hash)
         return directory
     fabric = launched(config)
-    method, weights = _method(config, dataset)
+    trained = _method(config, dataset)
     notes = _looked_at(config, dataset) if fabric.global_rank == 0 else []
     barrier()  # until all have looked: the first one changes the directory now
     first = fabric.global_rank == 0
     with held(directory) if first else contextlib.nullcontext():
-        if first:
-            _prepare(directory, config, resume)
+        done, said = prepare(directory, config, force) if first else (0, [])
         barrier()
-        reporter = Reporter(directory, config.recipe.epochs, progress, speaks=first)
+        epochs = facts.passes(config.recipe, len(dataset.train))
+        reporter = Reporter(directory, done, epochs, progress, speaks=first)
+        reporter.say(*header(config, dataset, trained.said, fabric, directory), *said)
         for note in notes:
             reporter.warn(note)
-        try:
-            _train_and_score(config, dataset, method, weights, directory, fabric, resume, reporter)
-        except Exception as error:
-            message = str(error).splitlines()[0] if str(error) else type(error).__name__
-            reporter.status(Status("failed", epochs=config.recipe.epochs, message=message))
-            raise
-        reporter.status(Status("finished", config.recipe.epochs, config.recipe.epochs))
+        with reporter.telling_failures():
+            _Run(config, dataset, trained, directory, fabric, reporter).whole()
         barrier()
     return directory
 
@@ -133,119 +116,140 @@ def settled(config: RunConfig) -> RunConfig:
     return resolved(dataclasses.replace(config, device=device), facts_of(config.method))
 
 
-def _prepare(directory: Path, config: RunConfig, resume: bool) -> None:
-    """Make room for a run: what an earlier one left must not be taken for this one's."""
-    (directory / RESULT_FILE).unlink(missing_ok=True)
-    for maps in (directory / MAPS_DIR, _unfinished_maps(directory)):
-        shutil.rmtree(maps, ignore_errors=True)
-    if not resume:
-        delete_checkpoints(directory)
-        (directory / TRAIN_LOG_FILE).unlink(missing_ok=True)
-        shutil.rmtree(directory / TENSORBOARD_DIR, ignore_errors=True)
-    write_atomic(directory / CONFIG_FILE, yaml.safe_dump(to_plain(config), sort_keys=False).encode())
+@dataclass(frozen=True)
+class _Trained:
+    """A method with the weights it begins with: what a record says of them, and whose images trained them."""
+
+    method: Method
+    weights: str
+    trained_on: str | None
+
+    @property
+    def said(self) -> str:
+        """The weights, for a person."""
+        return self.weights if self.trained_on is None else f"{self.weights}, trained on {self.trained_on}"
 
 
-def _unfinished_maps(directory: Path) -> Path:
-    return directory / f".{MAPS_DIR}.partial"
-
-
-def _train_and_score(
-    config: RunConfig,
-    dataset: AnomalyDataset,
-    method: Method,
-    weights: str,
-    directory: Path,
-    fabric: Fabric,
-    resume: bool,
-    reporter: Reporter,
-) -> None:
-    device, first = fabric.device, fabric.global_rank == 0
-    method.to(device)
-    pixels = RunPixels(config, dataset, reporter.warn, reporter.on_images)
-    fitted = None
-    if not config.eval_only:
-        identity = {**with_effect(to_plain(config)), "dataset_hash": dataset.hash}
-        fitted = fit(
-            method,
-            pixels.source(dataset.train, device),
-            config,
-            fabric,
-            directory=directory,
-            identity=identity,
-            resume=resume,
-            listener=reporter,
-            warn=reporter.warn,
-        )
-    if first:
-        save_weights(directory, method, config, dataset)
-    started = time.perf_counter()
-    scored = _score(config, dataset, method, pixels, fabric, directory, reporter)
-    if not first:
-        return
-    with undefined_said(reporter.warn):
-        evaluation = scored.evaluator.compute()
-    seconds = time.perf_counter() - started
-    write_scores(directory, scored.scores)
-    write_curves(directory, scored.evaluator.curves())
-    write_previews(directory, scored.previews.maps, scored.previews.masks)
-    cost = _cost(fitted, seconds, len(dataset.test), device)
-    write_record(directory, record_of(config, dataset, method, weights, evaluation, cost, device))
-    delete_checkpoints(directory)
-
-
-def _method(config: RunConfig, dataset: AnomalyDataset) -> tuple[Method, str]:
-    """Return the method with its weights, on the host, and what a record says of them."""
+def _method(config: RunConfig, dataset: AnomalyDataset) -> _Trained:
+    """Return the method with its weights, on the host."""
     set_determinism(config)
     torch.manual_seed(config.seed)
     method = create(config.method, config.image_size, config.backbone, **config.method_options)
+    trained_on = None
     if config.checkpoint is None:
         method.load_backbones(config.weights)
     else:
-        load_checkpoint(config.checkpoint, method, config, dataset)
-    return method, weights_name(config)
+        trained_on = load_checkpoint(config.checkpoint, method, config, dataset)
+    return _Trained(method, weights_name(config), trained_on)
 
 
-def _score(
-    config: RunConfig,
-    dataset: AnomalyDataset,
-    method: Method,
-    pixels: RunPixels,
-    fabric: Fabric,
-    directory: Path,
-    reporter: Reporter,
-) -> Scored:
-    partial = _unfinished_maps(directory)
-    done = 0
+@dataclass
+class _Run:
+    """A run under way, in a directory that this process, or the first of its kind, holds."""
 
-    def on_batch(images: int) -> None:
-        nonlocal done
-        done += images * fabric.world_size
-        reporter.on_scored(min(done, len(dataset.test)), len(dataset.test))
+    config: RunConfig
+    dataset: AnomalyDataset
+    trained: _Trained
+    directory: Path
+    fabric: Fabric
+    reporter: Reporter
+    looks: list[Look] = field(default_factory=list)
 
-    scored = evaluate(
-        method,
-        pixels.rows(dataset.test),
-        dataset.test,
-        image_size=config.image_size,
-        batch_size=max(1, config.recipe.batch_size // fabric.world_size),
-        device=fabric.device,
-        workers=pixels.workers,
-        maps_folder=partial if config.save_maps else None,
-        on_batch=on_batch,
-        rank=fabric.global_rank,
-        processes=fabric.world_size,
-    )
-    if config.save_maps and fabric.global_rank == 0:
-        partial.rename(directory / MAPS_DIR)
-    return scored
+    def whole(self) -> None:
+        """Train, score and write all that is left of it."""
+        self.method, self.first = self.trained.method, self.fabric.global_rank == 0
+        self.method.to(self.fabric.device)
+        self.pixels = RunPixels(self.config, self.dataset, self.reporter.warn, self.reporter.on_images)
+        self.looks = read_evaluations(self.directory)
+        fitted = None if self.config.eval_only else self._fit()
+        if self.first:
+            save_weights(self.directory, self.method, self.config, self.dataset)
+        started = time.perf_counter()
+        scored = self._score(self.directory / UNFINISHED_MAPS if self.config.save_maps else None)
+        if self.first:
+            evaluation = scored.evaluate(self.reporter.warn)
+            self._write(scored, evaluation, self._cost(fitted, time.perf_counter() - started))
 
+    def on_step(self, done: int, total: int, loss: Tensor, images_per_s: float, waiting: float) -> None:
+        """Hear of a training step."""
+        self.reporter.on_step(done, total, loss, images_per_s, waiting)
 
-def _cost(fitted: Fitted | None, test_seconds: float, test_images: int, device: torch.device) -> Cost:
-    return Cost(
-        train_seconds=fitted.seconds if fitted else None,
-        test_seconds=test_seconds,
-        train_images_per_s=fitted.images / fitted.seconds if fitted and fitted.images else None,
-        test_images_per_s=test_images / test_seconds,
-        peak_memory_bytes=peak_memory_bytes(),
-        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
-    )
+    def on_epoch(self, done: int, last: bool) -> None:
+        """Hear of an epoch; look at the test set where that was asked for. The last look is the result itself."""
+        self.reporter.on_epoch(done)
+        every = self.config.evaluate_every
+        if every and not last and done % every == 0:
+            scored = self._score(None)
+            if self.first:
+                self._looked(done, scored.evaluate(lambda said: None))
+
+    def _fit(self) -> Fitted:
+        identity = {
+            **with_effect_on_training(to_plain(self.config)),
+            "train_hash": self.dataset.train_hash,
+            "version": self.method.facts.version,
+        }
+        return fit(
+            self.method,
+            self.pixels.source(self.dataset.train, self.fabric.device),
+            self.config,
+            self.fabric,
+            directory=self.directory,
+            identity=identity,
+            listener=self,
+            warn=self.reporter.warn,
+        )
+
+    def _score(self, maps_folder: Path | None) -> TestSet:
+        config, processes = self.config, self.fabric.world_size
+        images, done = len(self.dataset.test), 0
+        scoring = Scoring(
+            samples=self.dataset.test,
+            rows=self.pixels.rows(self.dataset.test),
+            size=config.score_size or config.image_size,
+            batch_size=max(1, config.recipe.batch_size // processes),
+            device=self.fabric.device,
+            workers=self.pixels.workers,
+            rank=self.fabric.global_rank,
+            processes=processes,
+        )
+
+        def on_batch(scored: int) -> None:
+            nonlocal done
+            done = min(images, done + scored * processes)
+            self.reporter.on_scored(done, images)
+
+        return evaluate(self.method, scoring, on_batch, maps_folder)
+
+    def _looked(self, epoch: int, evaluation: Evaluation) -> None:
+        recipe, images = self.config.recipe, len(self.dataset.train)
+        seen = min(
+            epoch * min(images, recipe.steps_per_epoch(images) * recipe.batch_size),
+            self.method.facts.images_seen(recipe, images),
+        )
+        found = evaluation.recorded()
+        look = Look(epoch, seen, found["metrics"], found["per_class"])
+        self.looks = [*(earlier for earlier in self.looks if earlier.epoch < epoch), look]
+        write_evaluations(self.directory, self.looks)
+        self.reporter.on_look(look)
+
+    def _write(self, scored: TestSet, evaluation: Evaluation, cost: Cost) -> None:
+        directory, config = self.directory, self.config
+        told = about(config, self.dataset, self.method, self.trained.weights, self.trained.trained_on, cost)
+        if config.save_maps:
+            (directory / UNFINISHED_MAPS).rename(directory / MAPS_DIR)
+        if config.evaluate_every and told.epochs:
+            self._looked(told.epochs, evaluation)
+        write_scored_run(directory, scored, evaluation, told)
+        delete_checkpoints(directory)
+
+    def _cost(self, fitted: Fitted | None, test_seconds: float) -> Cost:
+        device = self.fabric.device
+        return Cost(
+            train_seconds=fitted.seconds if fitted else None,
+            test_seconds=test_seconds,
+            train_images_per_s=fitted.images / fitted.seconds if fitted and fitted.images else None,
+            test_images_per_s=len(self.dataset.test) / test_seconds,
+            peak_memory_bytes=peak_memory_bytes(),
+            peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+        )

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from benchmark.config import RunConfig
 from benchmark.datasets import AnomalyDataset
 from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.runs.record import WEIGHTS_FILE
+from benchmark.training.tensorfile import save_tensors
 from cocoad.base.errors import InputError, reason
-from cocoad.base.files import open_atomic
 
 METADATA = "cocoad"  # one entry: the order of several in a file would not be the same every time
 
@@ -28,19 +27,19 @@ def save_weights(directory: Path, method: Method, config: RunConfig, dataset: An
         "image_size": config.image_size,
         "options": config.method_options,
         "dataset": dataset.name if dataset.split is None else f"{dataset.name} split {dataset.split}",
-        "dataset_hash": dataset.hash,
+        "train_hash": dataset.train_hash,
     }
-    with open_atomic(directory / WEIGHTS_FILE) as temporary:
-        tensors = {key: value.contiguous().cpu() for key, value in method.state_dict().items()}
-        save_file(tensors, temporary, {METADATA: json.dumps(trained)})
+    save_tensors(directory / WEIGHTS_FILE, method.state_dict(), {METADATA: json.dumps(trained)})
 
 
-def load_checkpoint(path: Path, method: Method, config: RunConfig, dataset: AnomalyDataset) -> None:
+def load_checkpoint(path: Path, method: Method, config: RunConfig, dataset: AnomalyDataset) -> str | None:
     """Load trained weights: those of a run of ours, or an officially released checkpoint that the method knows.
 
+    Returns:
+        Whose normal images they were trained on, where our file says that those were others than this dataset's.
+
     Raises:
-        InputError: no such file; weights of another method, backbone or size; or, to be scored, weights
-            trained on another dataset than the one they would be scored on.
+        InputError: no such file; weights of another method, backbone or size.
     """
     tensors = read_tensors(path)
     trained = _metadata(path)
@@ -53,18 +52,16 @@ def load_checkpoint(path: Path, method: Method, config: RunConfig, dataset: Anom
     for name, value in wanted.items():
         if trained.get(name, value) != value:
             raise InputError(f"{path} has {name} {trained[name]!r}, this run {value!r}")
-    if config.eval_only and trained.get("dataset_hash", dataset.hash) != dataset.hash:
-        raise InputError(
-            f"{path} was trained on {trained.get('dataset')}, not on the normal images of this dataset: "
-            "its scores would mean nothing"
-        )
     if tensors.keys() != method.state_dict().keys():
         method.load_foreign_state(tensors)
-        return
+        return None
     try:
         method.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"{path}: {reason(error)}") from None
+    if trained.get("train_hash", dataset.train_hash) == dataset.train_hash:
+        return None
+    return f"{trained.get('dataset')} ({str(trained['train_hash'])[:8]})"
 
 
 def _metadata(path: Path) -> dict[str, Any]:

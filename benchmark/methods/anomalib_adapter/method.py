@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.config import Recipe
+from benchmark.layers.anomaly_maps import resized_maps
 from benchmark.methods.anomalib_adapter.known import MODELS, PREFIX, Known, canonical, facts_of
 from benchmark.methods.anomalib_adapter.training import quiet, train
 from benchmark.methods.anomalib_adapter.weights import (
@@ -109,15 +109,13 @@ class AnomalibMethod(SelfTrainedMethod):
         """Return the model's maps, brought to the images' size by bilinear interpolation."""
         return self.predict(images)[0]
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, images: Tensor, size: int | None = None) -> tuple[Tensor, Tensor]:
         """Return the maps and the model's own image scores, which need not be the maps' maxima."""
         found = self.network(self.transform(images.contiguous()))
         if found.anomaly_map is None:
             raise InputError(f"{PREFIX}{self.model} gives no anomaly maps with these options")
-        maps = found.anomaly_map.reshape(-1, 1, *found.anomaly_map.shape[-2:]).float()
-        if maps.shape[-2:] != images.shape[-2:]:
-            maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
-        maps = maps.squeeze(1)
+        maps = found.anomaly_map.reshape(-1, *found.anomaly_map.shape[-2:]).float()
+        maps = resized_maps(maps, images.shape[-1] if size is None else size)
         scores = found.pred_score
         return maps, self.image_scores(maps) if scores is None else scores.reshape(-1).float()
 

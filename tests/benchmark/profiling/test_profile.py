@@ -65,7 +65,7 @@ def test_the_parts_of_a_step_add_up_and_name_the_convolutions_first(config: Make
 
 
 def test_the_hours_are_those_of_the_official_splits() -> None:
-    hours = Speed(32, "32-true", 100.0, 200.0, None).hours(epochs=10)
+    hours = Speed(32, "32-true", 100.0, 200.0, None).hours(lambda images: 10 * images)
     from cocoad.coco.partition import partition
 
     counts = [partition(split).official for split in range(4)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmark.config import RunConfig
-from benchmark.runs.record import read_status
+from benchmark.runs.record import read_record, read_status
 from benchmark.training.runner import run
 from cocoad.base.errors import CocoadError, InputError, ResourceError
 
@@ -113,11 +116,19 @@ def test_a_checkpoint_is_scored_without_training_and_scores_as_its_run_did(
     assert second.method.weights.startswith("weights.safetensors sha256:")
 
 
-def test_weights_of_another_dataset_are_not_scored(config: Make, tiles: Path, tmp_path: Path) -> None:
+def test_weights_are_scored_on_another_dataset_and_the_record_says_whose_they_are(
+    config: Make, tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trained = run(config(), tmp_path / "a")
+    weights = trained / "weights.safetensors"
+    mask = next((tiles / "ground_truth").rglob("*.png"))
+    Image.fromarray(np.asarray(Image.open(mask)).T.copy()).rotate(90).save(mask)
+    corrected = run(config(checkpoint=weights, eval_only=True), tmp_path / "b")
+    assert read_record(corrected).method.trained_on is None
     (tiles / "train" / "good" / "0.png").unlink()
-    with pytest.raises(InputError, match="was trained on tiles, not on the normal images of this dataset"):
-        run(config(checkpoint=trained / "weights.safetensors", eval_only=True), tmp_path / "b")
+    other = read_record(run(config(checkpoint=weights, eval_only=True), tmp_path / "c"))
+    assert re.fullmatch(r"tiles \([0-9a-f]{8}\)", str(other.method.trained_on))
+    assert f"trained on {other.method.trained_on}" in capsys.readouterr().err
 
 
 def test_weights_of_another_size_are_refused(config: Make, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_dataset_without_splits_is_trained_on_once(
     config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
     planned = [config(split=split) for split in (0, 1)]
-    said = list(run_all(planned, tmp_path / "runs", overwrite=True, resume=False, progress=None))
+    said = list(run_all(planned, tmp_path / "runs", overwrite=True))
     assert [line.split(":")[0] for line in said] == [f"{tmp_path}/runs/tiny_tiles_seed-42", "next"]
 
 
@@ -147,7 +147,7 @@ def test_a_metric_that_is_not_defined_is_a_dash(
     config: Callable[..., RunConfig], tiles: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(tiles / "test" / "square")
-    line, _ = run_all([config()], tmp_path / "runs", overwrite=False, resume=False, progress=None)
+    line, _ = run_all([config()], tmp_path / "runs", overwrite=False)
     assert "image_auroc –, pixel_auroc –, aupro –, mad – (ader, percent)" in line
 
 
