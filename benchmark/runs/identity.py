@@ -44,7 +44,7 @@ def recorded_preset(config: RunConfig, facts: Facts) -> Preset | None:
     preset = facts.presets.get(config.preset)
     if preset is None:
         return None
-    epochs = facts.passes(preset) if facts.fixed_epochs is not None else preset.epochs
+    epochs = preset.epochs if facts.fixed_epochs is None else facts.fixed_epochs
     same = replace(preset, precision=config.recipe.precision, epochs=epochs)
     return config.preset if same == config.recipe else None
 
