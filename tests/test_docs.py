@@ -135,6 +135,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for photograph in ("photo.jpg", "folder/one.jpg", "more/deep/two.png"):
         (place / photograph).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise.integers(0, 255, (70, 90, 3), np.uint8)).save(place / photograph)
+    for index in range(10):
+        photo = place / "photos" / ("good" if index < 8 else "bad") / f"{index}.png"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise.integers(0, 255, (70, 90, 3), np.uint8)).save(photo)
+    outline = {"image_id": 1, "segmentation": [[5, 5, 40, 5, 40, 40]]}
+    images = [{"id": 1, "file_name": "8.png", "width": 90, "height": 70}]
+    (place / "labels.json").write_text(json.dumps({"images": images, "annotations": [outline]}))
     (place / "DIR").symlink_to("coco-ad")
     return place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,12 +14,27 @@ from cocoad.base.commands import DIRECTORY, JSON, QUIET
 EXAMPLES = (
     "bench dataset coco-ad --split all",
     "bench dataset ~/mvtec/bottle --json",
-    "bench dataset photos --test-share 0.3      # photos holds good/ and bad/",
+    "bench dataset photos --test-share 0.3                     # photos holds good/ and bad/",
+    "bench dataset import --good ok --bad ng --out line1       # see bench dataset import --help",
 )
 PAGE = "docs/how-to/datasets.md"
 
 
-@click.command(name="dataset")
+class _Dataset(click.Command):
+    """The command, and with the word ``import`` in the place of the directory another one."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> click.Context:
+        if args[:1] == ["import"]:
+            from benchmark.cli.dataset_import import import_command
+
+            return import_command.make_context(f"{info_name} import", args[1:], *rest, **more)
+        return super().make_context(info_name, args, *rest, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+@click.command(name="dataset", cls=_Dataset)
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @LAYOUT
 @splits("0")
@@ -41,7 +57,10 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read the dataset in DIR as a run would, all of each image and mask; say what is odd, and count by class."""
+    """Read the dataset in DIR as a run would, all of each image and mask; say what is odd, and count by class.
+
+    `bench dataset import` makes a dataset of folders of photos.
+    """
     from benchmark.datasets import layout_of, load_dataset
     from benchmark.datasets.counts import counts, counts_text
     from benchmark.datasets.loading import loader_workers

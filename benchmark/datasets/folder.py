@@ -7,12 +7,12 @@ ones are drawn to test on. Uni-Medical has MVTec AD's folders and pairs images a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.datasets.checks import checked
+from benchmark.datasets.drawing import TEST_SHARE, drawn
 from benchmark.datasets.pairing import LOOKED_FOR, Paired, is_mask_beside, paired
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.tree import Tree, scan
@@ -25,8 +25,6 @@ TRUTH = frozenset({"ground_truth", "groundtruth", "gt", "mask", "masks", "label"
 # parts that downloads have and that are neither trained nor tested on: without labels, or to set a threshold by
 ASIDE = frozenset({"validation", "val", "valid", "test_private", "test_private_mixed"})
 UNI_MEDICAL = {"brain", "liver", "retinal"}
-TEST_SHARE = 0.2  # of the normal images, where the dataset does not say which to test on
-DRAW_SEED = 0  # one draw for all, so that runs of all seeds are tested on the same images
 SHOWN = 8
 
 
@@ -113,7 +111,7 @@ def _read(path: Path, layout: str, test_share: float | None) -> AnomalyDataset:
         normal = [Sample(_ident(path, image), image, name) for image in one.train]
         if not normal:
             problems.append(f"class {name}: no images in train/good")
-        held = _drawn(normal, share) if not one.is_split else set()
+        held = drawn([sample.id for sample in normal], share) if not one.is_split else set()
         if not one.is_split and len(normal) == len(held):
             problems.append(
                 f"class {name}: {len(normal)} normal images: too few to train on some and test on others"
@@ -142,14 +140,14 @@ def _read(path: Path, layout: str, test_share: float | None) -> AnomalyDataset:
                 Sample(_ident(path, image), image, name, 1, mask, group)
                 for image, mask in zip(images, pair.masks, strict=True)
             ]
-    drawn = None if all(one.is_split for one in classes) else share
-    if drawn is not None:
+    share_drawn = None if all(one.is_split for one in classes) else share
+    if share_drawn is not None:
         held_out = sum(sample.label == 0 for sample in test)
         notes.append(
             f"no test set is given: {held_out:,} of the normal images were drawn to test on (--test-share)"
         )
     notes += tree.notes(_claimed(train, test))
-    return checked(path, layout, train, test, problems=problems, notes=notes, drawn=drawn)
+    return checked(path, layout, train, test, problems=problems, notes=notes, drawn=share_drawn)
 
 
 def _classes(tree: Tree) -> list[_Class]:
@@ -261,16 +259,6 @@ def _half_unpacked(tree: Tree, classes: Sequence[_Class]) -> Iterable[str]:
                     f"{tree.name(each)}: {len(images):,} images, but no class: looked for train/good and test, there "
                     f"is {parts}"
                 )
-
-
-def _drawn(samples: Sequence[Sample], share: float) -> set[str]:
-    """Draw the ids of samples to test on, at least one: a sample's chance does not hang on the others."""
-
-    def lot(sample: Sample) -> bytes:
-        return hashlib.sha256(f"{DRAW_SEED} {sample.id}".encode("utf-8", "surrogateescape")).digest()
-
-    count = max(1, round(share * len(samples))) if samples else 0
-    return {sample.id for sample in sorted(samples, key=lot)[:count]}
 
 
 def _claimed(train: Sequence[Sample], test: Sequence[Sample]) -> set[Path]:

@@ -1,7 +1,8 @@
 """Real-IAD: a ``CLASS.json`` for each class, beside the folders of images or as the download unpacks.
 
 The download has ``realiad_256/CLASS/…`` (or 512, 1024) beside ``realiad_jsons/``, which holds the lists of all views
-in ``realiad_jsons/`` and those of one view in ``realiad_jsons_sv/``. Real-IAD Variety is read in the same layout.
+in ``realiad_jsons/`` and those of one view in ``realiad_jsons_sv/``. Real-IAD Variety has ``realiadvariety_raw/CLASS``,
+often twice (``CLASS/CLASS``), beside ``realiadvariety_jsons/Real-IAD_Variety_jsons/``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import inside
 
 NORMAL = "OK"
-ALL_VIEWS = (".", "realiad_jsons", "realiad_jsons/realiad_jsons")
+ALL_VIEWS = (
+    ".",
+    "realiad_jsons",
+    "realiad_jsons/realiad_jsons",
+    "realiadvariety_jsons",
+    "realiadvariety_jsons/Real-IAD_Variety_jsons",
+    "Real-IAD_Variety_jsons",
+)
 ONE_VIEW = ("realiad_jsons_sv", "realiad_jsons/realiad_jsons_sv")
 
 
@@ -101,9 +109,9 @@ def _class_files(path: Path, folders: tuple[str, ...]) -> list[Path]:
 
 def _image_folders(path: Path, name: str) -> list[Path]:
     """Return the folders of a class's images: one, or one of each resolution."""
-    if (path / name).is_dir():
-        return [path / name]
-    return sorted(each / name for each in path.glob("realiad_*") if (each / name).is_dir())
+    folders = [path] if (path / name).is_dir() else sorted(path.glob("realiad*"))
+    found = [each / name for each in folders if (each / name).is_dir()]
+    return [each / name if (each / name).is_dir() else each for each in found]
 
 
 def _sample(root: Path, entry: _Entry) -> Sample:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -13,6 +15,11 @@ from PIL import Image, UnidentifiedImageError
 from cocoad.base.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # those whose suffixes the bench takes for images
+
+
+MAX_PIXELS_VARIABLE = (
+    "COCOAD_MAX_PIXELS"  # of an image, if more than Pillow's limit of 179 million are wanted
+)
 
 
 class MissingImageError(InputError):
@@ -38,15 +45,37 @@ def open_image(
             raise InputError(f"{path}: not a regular file")
         if max_bytes is not None and status.st_size > max_bytes:
             raise InputError(f"{path}: {status.st_size:,} bytes, {max_bytes:,} are more than enough for it")
-        with Image.open(path, formats=formats) as image:
+        with _opened(path, formats) as image:
             yield image
     except FileNotFoundError:
         raise MissingImageError(f"{path} is missing") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a readable image (no {'/'.join(formats)})") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        found = re.search(r"[0-9]+", str(error))
+        pixels = found.group() if found else "N"
+        raise InputError(
+            f"{path}: {pixels} pixels, so many that it may be made to fill the memory: if it is what it should be, set "
+            f"{MAX_PIXELS_VARIABLE}={pixels}"
+        ) from None
+    except (OSError, ValueError, SyntaxError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: not a readable image ({reason})") from None
+
+
+def _opened(path: Path, formats: tuple[str, ...]) -> Image.Image:
+    """Open an image of at most as many pixels as Pillow's limit, or the user's own, allows."""
+    wanted = os.environ.get(MAX_PIXELS_VARIABLE, "")
+    if not wanted:
+        return Image.open(path, formats=formats)
+    if not wanted.isdecimal():
+        raise InputError(f"{MAX_PIXELS_VARIABLE}={wanted}: give a number of pixels")
+    usual = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max(int(wanted), usual or 0)
+    try:
+        return Image.open(path, formats=formats)
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual
 
 
 def image_size(path: Path) -> tuple[int, int]:

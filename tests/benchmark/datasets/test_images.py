@@ -68,3 +68,15 @@ def test_bits_that_a_file_of_16_has_room_for_are_not_used(bits: int, white: int,
     found = load_image(tmp_path / "image.png", SIDE, bits)[..., 0]
     np.testing.assert_array_equal(found[1:], pixels[1:] >> (bits - 8))
     assert found[0, 0] == 255
+
+
+def test_an_image_too_large_by_default_is_read_when_its_user_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.new("L", (60, 50), 7).save(tmp_path / "image.png")
+    with pytest.raises(InputError, match=r"3000 pixels, .* set COCOAD_MAX_PIXELS=3000$"):
+        load_image(tmp_path / "image.png", SIDE)
+    monkeypatch.setenv("COCOAD_MAX_PIXELS", "3000")
+    assert (load_image(tmp_path / "image.png", SIDE) == 7).all()
+    assert Image.MAX_IMAGE_PIXELS == 1000

@@ -309,6 +309,37 @@ def test_real_iad_is_read_with_its_lists_beside_the_images_too(tmp_path: Path) -
     assert read(tmp_path).layout == "real-iad"
 
 
+def test_real_iad_is_read_as_its_download_unpacks_and_its_views_belong_together(tmp_path: Path) -> None:
+    real_iad(tmp_path / "realiad_256", jsons="../realiad_jsons/realiad_jsons")
+    data = load_dataset(tmp_path)
+    assert (data.layout, data.classes) == ("real-iad", ("audiojack", "zipper"))
+    assert data.hash == load_dataset(tmp_path / "realiad_256").hash
+    assert {sample.item for sample in data.test if sample.class_name == "zipper"} == {
+        "zipper/OK/S0002",
+        "zipper/NG/QS",
+    }
+    real_iad(tmp_path / "realiad_512", jsons="../realiad_jsons/realiad_jsons")
+    with pytest.raises(InputError, match=r"several resolutions: give .*realiad_256 or .*realiad_512"):
+        load_dataset(tmp_path)
+
+
+def test_real_iad_variety_is_read_with_its_doubled_folders(tmp_path: Path) -> None:
+    real_iad(tmp_path, jsons="realiadvariety_jsons/Real-IAD_Variety_jsons")
+    for name in ("audiojack", "zipper"):
+        (tmp_path / "realiadvariety_raw" / name).mkdir(parents=True)
+        (tmp_path / name).rename(tmp_path / "realiadvariety_raw" / name / name)
+    data = load_dataset(tmp_path)
+    assert (data.layout, len(data.train), len(data.test)) == ("real-iad", 4, 4)
+
+
+def test_visa_is_read_while_classes_are_still_missing_and_that_is_said(tmp_path: Path) -> None:
+    visa(tmp_path)
+    (tmp_path / "candle").rename(tmp_path.parent / f"{tmp_path.name}-candle")
+    data = read(tmp_path)
+    assert data.classes == ("pcb1",)
+    assert "1 of 2 classes are not there: candle" in data.notes
+
+
 def test_the_command_looks_at_all_masks_and_images(tmp_path: Path) -> None:
     folder(tmp_path)
     crack = "bottle/{}/crack/{}.png"
