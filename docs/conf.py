@@ -15,7 +15,7 @@ project_copyright = author
 version = release = cocoad.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
-exclude_patterns = ["build"]
+exclude_patterns = ["build", "leaderboard-template"]
 html_theme = "furo"
 html_title = f"cocoad {release}"
 html_static_path = ["_static"]

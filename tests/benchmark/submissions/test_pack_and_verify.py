@@ -330,3 +330,9 @@ def test_the_schema_on_disk_is_that_of_the_types(submission: Path) -> None:
     on_disk = json.loads(data_file("schemas/submission.schema.json").read_bytes())
     assert on_disk == json.loads(msgspec.json.encode(schema()))
     jsonschema.validate(json.loads((submission / "submission.json").read_bytes()), on_disk)
+
+
+def test_the_page_lists_every_code_as_it_is() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "submit.md").read_text()
+    for name, code in CODES.items():
+        assert f"| `{name}` | {code.severity} | {code.means} | {code.remedy} |" in page
