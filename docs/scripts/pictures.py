@@ -1,6 +1,6 @@
 """Draw docs/images/splits.jpg: two pictures of a drawn COCO as each of the four splits sees it.
 
-cocoad sample coco && cocoad build --coco-root coco && python docs/pictures.py
+cocoad sample coco && cocoad build --coco-root coco && python docs/scripts/pictures.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cocoad.dataset.manifest import find_coco_root, read_split
 from cocoad.dataset.masks import read_mask_png
 
 DATASET = Path("coco-ad")
-OUT = Path(__file__).parent / "images" / "splits.jpg"
+OUT = Path(__file__).parents[1] / "images" / "splits.jpg"
 SIZE, GAP, LINE = 240, 8, 30
 
 
