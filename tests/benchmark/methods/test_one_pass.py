@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmark.layers import coreset
 from benchmark.layers.coreset import greedy_coreset
 from benchmark.layers.patches import joined_levels
 from benchmark.methods.base import OnePassMethod
@@ -101,11 +102,16 @@ def test_patchcores_memory_does_not_grow_with_the_images() -> None:
     assert len(method.bank) == 100  # type: ignore[arg-type]
 
 
-def test_a_greedy_coreset_covers_as_the_textbook_algorithm_does() -> None:
+@pytest.mark.parametrize("followed", [1, 2, 7, 100, 2048])
+def test_a_greedy_coreset_covers_as_the_textbook_algorithm_does(
+    followed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coreset, "FARTHEST", followed)
+    monkeypatch.setattr(coreset, "ROWS", 64)
     points = torch.rand(300, 5, generator=torch.Generator().manual_seed(0))
-    chosen = greedy_coreset(points, 20, torch.Generator().manual_seed(1)).tolist()
+    chosen = greedy_coreset(points, 60, torch.Generator().manual_seed(1)).tolist()
     expected = [chosen[0]]
-    for _ in range(19):
+    for _ in range(59):
         expected.append(int(torch.cdist(points, points[expected]).amin(1).argmax()))
     assert chosen == expected
 
