@@ -19,15 +19,13 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "add-a-method.md"
 
 @pytest.mark.slow
 def test_the_example_of_the_documentation_installs_is_listed_and_runs(tmp_path: Path) -> None:
-    code, project = (
-        re.search(rf"```{kind}\n(.*?)```", PAGE.read_text(), re.S) for kind in ("python", "toml")
+    (code, proof), (project,) = (
+        re.findall(rf"```{kind}\n(.*?)```", PAGE.read_text(), re.DOTALL) for kind in ("python", "toml")
     )
-    assert code is not None
-    assert project is not None
-    assert len(code[1].splitlines()) < 50
+    assert len(code.splitlines()) < 50
     (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "nearest_colour.py").write_text(code[1])
-    (tmp_path / "package" / "pyproject.toml").write_text(project[1])
+    (tmp_path / "package" / "nearest_colour.py").write_text(code)
+    (tmp_path / "package" / "pyproject.toml").write_text(project)
     site = tmp_path / "site"
     install = [
         "install",
@@ -52,8 +50,12 @@ def test_the_example_of_the_documentation_installs_is_listed_and_runs(tmp_path: 
         Image.fromarray(pixels).save(tmp_path / "tiles" / f"{name}.png")
 
     def bench(*arguments: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "benchmark", *arguments]
+        return python("-m", "benchmark", *arguments)
+
+    def python(*arguments: str) -> str:
+        paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, *arguments]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
     assert re.search(r"nearest-colour +one pass .* nearest-colour", bench("methods"))
@@ -63,3 +65,4 @@ def test_the_example_of_the_documentation_installs_is_listed_and_runs(tmp_path: 
     record = read_record(tmp_path / "runs" / "nearest-colour_tiles_seed-42")
     assert record.metrics["exact"]["image_auroc"] == 1.0
     assert record.method.options == {"colours": 16}
+    python("-c", proof)
