@@ -1,4 +1,4 @@
-"""Rivals trained by gradient descent: their sizes and recipes. That they learn: test_conformance.py."""
+"""Rivals trained by gradient descent: their sizes and recipes, and that an obvious anomaly stands out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 
 from benchmark.layers.losses import flattened_cosine_loss
 from benchmark.methods.registry import create, method_class
+from benchmark.testing import Subject, learn, maps_of
 from cocoad.base.errors import InputError
 
 PUBLISHED_MILLIONS = {"rd": 80.6}  # teacher included; UniAD's and ViTAD's: see their tests
@@ -24,6 +25,21 @@ def test_the_full_size_has_the_published_number_of_parameters(name: str) -> None
 def test_rd_takes_multiples_of_32_only(size: int) -> None:
     with pytest.raises(InputError, match=f"RD takes image sizes divisible by 32, not {size}"):
         create("rd", size, "resnet18")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "steps"), [("rd", 25), ("uniad", 25), ("vitad", 25), ("cflow", 80)])
+def test_an_obvious_anomaly_stands_out_even_on_random_features(name: str, steps: int) -> None:
+    subject = Subject(method_class(name))
+    method, size = subject.fresh(), subject.sizes[0]
+    noise = torch.rand(8, 3, size, size, generator=torch.Generator().manual_seed(1))
+    images = torch.linspace(0.2, 0.5, size) + 0.1 * noise
+    learn(method, [images] * steps)
+    anomalous = images.clone()
+    anomalous[:, :, 16:40, 24:48] = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+    normal, maps = maps_of(method, images), maps_of(method, anomalous)
+    assert method.image_scores(maps).mean() > method.image_scores(normal).mean()
+    assert (maps - normal)[:, 20:36, 28:44].mean() > (maps - normal)[:, 48:, :16].mean()
 
 
 @pytest.mark.parametrize("name", ["rd", "uniad", "vitad"])
