@@ -7,12 +7,20 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import FILE, FOLDER, engine_options, recipe_options
+from benchmark.cli.options import engine_options, recipe_options
+from cocoad.base.commands import DIRECTORY, FILE
+
+EXAMPLES = (
+    "bench reproduce mvtec-ad ~/mvtec --methods invad-lite --dry-run",
+    "bench reproduce mvtec-ad-by-class ~/mvtec --methods patchcore,padim --classes bottle,screw",
+    "bench reproduce coco-ad coco-ad --methods invad --page reproduction.md",
+)
+PAGE = "docs/how-to/reproduce.md"
 
 
 @click.command(name="reproduce")
 @click.argument("plan_name", metavar="PLAN")
-@click.argument("dataset", type=FOLDER)
+@click.argument("dataset", type=DIRECTORY)
 @click.option("--methods", help="Some of the plan's targets or methods, as patchcore,padim.  [default: all]")
 @click.option("--classes", help="Some of the plan's classes or splits, as bottle,screw.  [default: all]")
 @recipe_options
@@ -29,7 +37,7 @@ def command(
     classes: str | None,
     settings: tuple[str, ...],
     out: Path,
-    force: bool,
+    overwrite: bool,
     dry_run: bool,
     verdict_only: bool,
     page: Path | None,
@@ -42,6 +50,7 @@ def command(
 
     Exits with 0 when no figure is missed, 1 when some are or a run failed, 2 for wrong input, 130 when interrupted.
     """
+    from benchmark.config import Settings
     from benchmark.reproduction.page import markdown, summary, table, write_section
     from benchmark.reproduction.plan import read_plan
     from benchmark.reproduction.runs import chosen, request, verdicts
@@ -55,11 +64,12 @@ def command(
     targets, parts = chosen(asked, _names(methods), _names(classes))
     code = EXIT_OK
     if not verdict_only:
-        runs = plan(request(asked, targets, parts, dataset, options, settings), out, force=force)
+        given = Settings.of_texts(settings).over(Settings.of_options(options))
+        runs = plan(request(asked, targets, parts, dataset, given), out, overwrite=overwrite)
         show_plan(runs, as_json=False)
         if dry_run:
             return
-        code = start(runs, out, force=force, submit=None, needs=Needs(), say=click.echo)
+        code = start(runs, out, overwrite=overwrite, submit=None, needs=Needs(), say=click.echo)
     found = verdicts(asked, targets, parts, out)
     show(table(asked, found))
     click.echo(f"{asked.title}: {summary(found)}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
+from benchmark.config import Settings
 from benchmark.reproduction.plan import MEAN, Plan, Target, figures
 from benchmark.reproduction.verdict import PROTOCOL, Measured, Verdict, measured, nearest, verdict
 from benchmark.runs.collect import find_runs
@@ -37,17 +37,15 @@ def request(
     targets: Sequence[Target],
     parts: Sequence[str],
     dataset: Path,
-    given: Mapping[str, Any],
-    settings: Sequence[str] = (),
+    given: Settings,
 ) -> Request:
-    """Return the runs of ``targets`` as a sweep; ``given`` and ``settings`` (NAME=VALUE) override all of theirs."""
+    """Return the runs of ``targets`` as a sweep; ``given`` overrides the settings of all of them."""
     entries = [
         Entry(
             method=target.method,
             where=f"target {target.name}",
             name=name,
-            options=_options(plan, target, classes, given),
-            settings=tuple(settings),
+            settings=given.over(_settings(plan, target, classes)),
         )
         for target in targets
         for name, classes in _folders(plan, target, parts)
@@ -65,15 +63,9 @@ def _folders(plan: Plan, target: Target, parts: Sequence[str]) -> list[tuple[str
     return [(target.name, ())]
 
 
-def _options(
-    plan: Plan, target: Target, classes: tuple[str, ...], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    options = {"image_size": plan.image_size, **target.options}
-    if target.evaluate_every:
-        options["evaluate_every"] = target.evaluate_every
-    if classes:
-        options["classes"] = classes
-    return options | {name: value for name, value in given.items() if value is not None}
+def _settings(plan: Plan, target: Target, classes: tuple[str, ...]) -> Settings:
+    own = {"image_size": plan.image_size, **target.options, "evaluate_every": target.evaluate_every}
+    return Settings.of_options(own | {"classes": classes or None})
 
 
 def verdicts(plan: Plan, targets: Sequence[Target], parts: Sequence[str], out: Path) -> list[Verdict]:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER / "template.yaml"
 
-LOGS = {"mvtec_ad": "mvtec_ad.csv", "coco-ad": "coco_ad.csv"}  # the ADer benchmark's, by dataset
+LOGS = {
+    "mvtec_ad": "mvtec_ad.csv",
+    "mvtec_ad-by-class": "mvtec_ad_by_class.csv",
+    "coco-ad": "coco_ad.csv",
+}  # the ADer benchmark's, by dataset
 
 CAVEATS = {
     "means-only": "published as the mean of the four splits, without the splits",

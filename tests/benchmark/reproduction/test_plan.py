@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.config import Settings
 from benchmark.methods.registry import method_class
 from benchmark.reproduction.plan import PLANS, figures, plan_names, read_plan
 from benchmark.reproduction.runs import chosen, request
@@ -19,7 +20,7 @@ def test_a_plan_of_the_package_has_figures_for_each_target_and_runs_that_can_be_
     assert all(figures(plan, target) for target in plan.targets)
     assert all(method_class(target.method) for target in plan.targets)
     targets, parts = chosen(plan, [], [])
-    for entry in request(plan, targets, parts, Path("data"), {}).entries:
+    for entry in request(plan, targets, parts, Path("data"), Settings()).entries:
         assert _config(entry).image_size == plan.image_size
 
 
@@ -56,7 +57,7 @@ def test_some_methods_and_classes_can_be_chosen_and_others_are_refused() -> None
     targets, parts = chosen(plan, ["padim"], ["screw", "bottle"])
     assert [target.name for target in targets] == ["padim", "padim-resnet18"]
     assert parts == ["bottle", "screw"]
-    asked = request(plan, targets, parts, Path("mvtec"), {"weights": "random", "backbone": None})
+    asked = request(plan, targets, parts, Path("mvtec"), Settings({"weights": "random"}))
     assert [entry.name for entry in asked.entries] == [
         f"{target}_{part}" for target in ("padim", "padim-resnet18") for part in ("bottle", "screw")
     ]
