@@ -12,7 +12,7 @@ from benchmark.reproduction.verdict import PROTOCOL, Measured, Verdict, measured
 from benchmark.runs.collect import find_runs
 from benchmark.runs.evaluations import read_evaluations
 from benchmark.runs.record import Metrics, Record, read_record
-from benchmark.sweep.request import Entry, Request
+from benchmark.sweep.request import MethodSettings, Request
 from cocoad.base.errors import InputError
 
 
@@ -41,7 +41,7 @@ def request(
 ) -> Request:
     """Return the runs of ``targets`` as a sweep; ``given`` overrides the settings of all of them."""
     entries = [
-        Entry(
+        MethodSettings(
             method=target.method,
             where=f"target {target.name}",
             name=name,
