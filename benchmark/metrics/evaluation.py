@@ -6,7 +6,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from benchmark.metrics.counts import ScoreCounts
@@ -68,6 +68,9 @@ class Evaluation:
             anomalous images have no mask, so that the pixel metrics are over the others.
         error_bounds: by "protocol/metric", how far binning can at most have moved it; 0 where scores were
             kept. For ``ader/aupro``, which is no continuous function of the scores, it is an estimate.
+        per_item: image metrics of the things that images show from several sides, averaged over classes: an item's
+            score is the largest of its images', and it is anomalous if one of them is. Empty where each image stands
+            for itself. Real-IAD (Wang et al., CVPR 2024) calls its AUROC S-AUROC.
     """
 
     metrics: dict[Protocol, Scores]
@@ -76,6 +79,7 @@ class Evaluation:
     undefined: dict[str, str]
     flags: list[str]
     error_bounds: dict[str, float]
+    per_item: Scores = field(default_factory=dict)
 
     def __repr__(self) -> str:
         values = [
@@ -109,6 +113,7 @@ class Evaluation:
             "per_group": {name: _defined(found) for name, found in self.per_group.items()},
             "undefined": dict(self.undefined),
             "flags": list(self.flags),
+            "per_item": {name: None if math.isnan(value) else value for name, value in self.per_item.items()},
         }
 
 
@@ -117,6 +122,7 @@ def evaluation_of(
     groups: Iterable[tuple[str, str, Subset]],
     protocols: Sequence[Protocol],
     more_flags: Sequence[str] = (),
+    items: Mapping[str, ScoreCounts] | None = None,
 ) -> Evaluation:
     """Score classes, groups (with the class they are of) and the mean over classes; warn of what is undefined.
 
@@ -153,7 +159,14 @@ def evaluation_of(
     if any(bound > COARSE_FROM for bound in bounds.values()):
         flags.append(COARSE_BINS)
     flags += more_flags
-    return Evaluation(metrics, per_class, per_group, undefined, flags, bounds)
+    per_item = _of_items(items) if items and len(items) == len(by_class) else {}
+    return Evaluation(metrics, per_class, per_group, undefined, flags, bounds, per_item)
+
+
+def _of_items(items: Mapping[str, ScoreCounts]) -> Scores:
+    """Return the image metrics of each class's items, averaged over the classes; NaN where one is undefined."""
+    scored = [image_metrics(counts)[0] for counts in items.values()]
+    return {name: float(sum(scores[name] for scores in scored)) / len(scored) for name in scored[0]}
 
 
 def _scored(images: Mapping[Protocol, ScoreCounts], pixels: PixelScores) -> dict[Protocol, Scored]:

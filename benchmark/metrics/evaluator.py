@@ -38,6 +38,7 @@ class ImageRow(NamedTuple):
     maximum: float
     regions: int
     has_truth: bool = True  # it is known which of its pixels are anomalous
+    item: str = ""  # the thing that it shows, if several images do
 
 
 class Evaluator:
@@ -80,6 +81,7 @@ class Evaluator:
         classes: Sequence[str] | None = None,
         groups: Sequence[Sequence[str]] | None = None,
         has_truth: Sequence[bool] | None = None,
+        items: Sequence[str] | None = None,
     ) -> None:
         """Add a batch of B images.
 
@@ -95,6 +97,8 @@ class Evaluator:
                 nothing.
             has_truth: B flags; False where nobody knows which pixels of an anomalous image are, so that it
                 counts for the image metrics alone, by its label. Default: all True.
+            items: B names of the things that the images show, where several show one from several sides; "" of
+                an image that stands for itself. Default: all "".
 
         Raises:
             InputError: shapes that do not fit, NaN, infinities, masks that are not binary, or a text where a
@@ -106,6 +110,9 @@ class Evaluator:
         known = [True] * len(batch.classes) if has_truth is None else [bool(each) for each in has_truth]
         if len(known) != len(batch.classes):
             raise InputError(f"{len(known)} flags has_truth were given for {len(batch.classes)} maps")
+        things = [""] * len(known) if items is None else [str(each) for each in items]
+        if len(things) != len(known):
+            raise InputError(f"{len(things)} items were given for {len(known)} maps")
         stored = iter(self.store.add(batch if all(known) else batch.only(np.flatnonzero(known))))
         regions = [next(stored) if each else 0 for each in known]
         self.images += [
@@ -123,12 +130,19 @@ class Evaluator:
                 batch.maxima.tolist(),
                 regions,
                 known,
+                things,
                 strict=True,
             )
         ]
 
     def add_without_map(
-        self, score: float, label: bool, masked: bool, class_name: str = "", groups: Sequence[str] = ()
+        self,
+        score: float,
+        label: bool,
+        masked: bool,
+        class_name: str = "",
+        groups: Sequence[str] = (),
+        item: str = "",
     ) -> None:
         """Add an image that has a score and no map: the pixel metrics of its class become undefined.
 
@@ -136,10 +150,11 @@ class Evaluator:
             score: finite, larger = more anomalous.
             label: the dataset's own.
             masked: whether its mask has an anomalous pixel, which is the label under ``ader``.
-            class_name, groups: as in :meth:`update`.
+            class_name, groups, item: as in :meth:`update`.
         """
         tags = tuple(dict.fromkeys(groups))
-        self.images.append(ImageRow(class_name, tags, label, masked, score, math.nan, math.nan, 0))
+        row = ImageRow(class_name, tags, label, masked, score, math.nan, math.nan, 0, item=item)
+        self.images.append(row)
 
     def merge(self, other: Evaluator) -> None:
         """Add what another evaluator has seen, of other images (another process, another shard)."""
@@ -154,6 +169,7 @@ class Evaluator:
         groups = pack_texts([row.groups for row in self.images])
         state |= {f"groups/{key}": part for key, part in groups.items()}
         state["images/classes"] = np.array([row.class_name for row in self.images], np.str_)
+        state["images/items"] = np.array([row.item for row in self.images], np.str_)
         numbers = [
             (row.label, row.masked, row.score, row.minimum, row.maximum, row.regions, row.has_truth)
             for row in self.images
@@ -186,11 +202,17 @@ class Evaluator:
             evaluator.store = store
             groups = unpack_texts(state["groups/texts"], state["groups/sizes"])
             rows = zip(
-                state["images/classes"].tolist(), groups, state["images/numbers"].tolist(), strict=True
+                state["images/classes"].tolist(),
+                groups,
+                map(str, state["images/items"].tolist()),
+                state["images/numbers"].tolist(),
+                strict=True,
             )
             evaluator.images = [
-                ImageRow(name, tags, bool(label), bool(masked), score, low, high, int(regions), bool(known))
-                for name, tags, (label, masked, score, low, high, regions, known) in rows
+                ImageRow(
+                    name, tags, bool(label), bool(masked), score, low, high, int(regions), bool(known), item
+                )
+                for name, tags, item, (label, masked, score, low, high, regions, known) in rows
             ]
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise InputError(f"not an evaluator's state: {error}") from None
@@ -208,7 +230,22 @@ class Evaluator:
             ((group, name, self._subset(name, group)) for group, name in groups),
             self.protocols,
             self._flags(),
+            {name: counts for name in classes if (counts := self._item_counts(name)) is not None},
         )
+
+    def _item_counts(self, class_name: str) -> ScoreCounts | None:
+        """Count the scores of a class's items, each the largest of its images'; None: it has no items."""
+        scores: dict[str, float] = {}
+        labels: dict[str, bool] = {}
+        for number, row in enumerate(self.images):
+            if row.class_name == class_name:
+                item = row.item or f"\0{number}"
+                scores[item] = max(row.score, scores.get(item, row.score))
+                labels[item] = labels.get(item, False) or row.label
+        if not any(row.item for row in self.images if row.class_name == class_name):
+            return None
+        values, bad = np.array(list(scores.values())), np.array(list(labels.values()), bool)
+        return counts_from_scores([values[~bad]], [values[bad]], [np.zeros(int(bad.sum()))], 0)
 
     def _flags(self) -> list[str]:
         """Return what the images say about how far their metrics are to be trusted."""

@@ -13,7 +13,7 @@ from benchmark.metrics.keys import EXPONENT_BITS, FINEST_BITS
 from benchmark.metrics.store import Cell, Pixels, PixelStore
 from cocoad.base.errors import InputError
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 State = dict[str, npt.NDArray[Any]]
 

@@ -95,6 +95,10 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
         else f"{record.epochs} epochs, {_recipe(record)}, seed {record.seed}",
         "finished": record.finished_at,
         "flags": ", ".join(record.flags),
+        "notes": "; ".join(dataset.notes),
+        "of items": ", ".join(
+            f"{name} {100 * value:.1f}" for name, value in record.per_item.items() if value is not None
+        ),
         **{f"undefined {key}": why for key, why in record.undefined.items()},
         **{f"cost {COSTS[name].heading}": _cost(record, name) for name in COSTS},
         **dict(_leaves("environment", record.environment)),

@@ -110,6 +110,7 @@ class Record(msgspec.Struct, frozen=True):
     environment: dict[str, Any]  # package versions, device, driver, git commit, tool version
     config: dict[str, Any]
     finished_at: str  # ISO 8601, UTC
+    per_item: Metrics = {}  # image metrics of things that several images show: Real-IAD's S-AUROC
     files: dict[str, str] = {}  # SHA-256 of each file beside this one, and of "maps" as a whole
     sha256: str = ""
 

@@ -58,6 +58,7 @@ class TestSet:
             classes=[sample.class_name for sample in samples],
             groups=[sample.groups for sample in samples],
             has_truth=[sample.has_truth for sample in samples],
+            items=[sample.item for sample in samples],
         )
         arrays = maps if isinstance(maps, np.ndarray) else maps.cpu().numpy()
         self.small.append((shrink(arrays), shrink(masks)))
@@ -68,7 +69,9 @@ class TestSet:
 
     def add_without_map(self, sample: Sample, score: float, masked: bool) -> None:
         """Take in an image that has a score and no map; ``masked``: its mask has an anomalous pixel."""
-        self.evaluator.add_without_map(score, bool(sample.label), masked, sample.class_name, sample.groups)
+        self.evaluator.add_without_map(
+            score, bool(sample.label), masked, sample.class_name, sample.groups, sample.item
+        )
         self.scores.append(_row(sample, score))
 
     def evaluate(self, say: Callable[[str], None]) -> Evaluation:

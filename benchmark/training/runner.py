@@ -80,8 +80,7 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
         epochs = facts.passes(config.recipe, len(dataset.train))
         reporter = Reporter(directory, done, epochs, progress, speaks=first)
         reporter.say(*header(config, dataset, trained.said, fabric, directory), *said)
-        for note in notes:
-            reporter.warn(note)
+        reporter.say(*(f"note: {note}" for note in notes))
         with reporter.telling_failures():
             _Run(config, dataset, trained, directory, fabric, reporter).whole()
         barrier()

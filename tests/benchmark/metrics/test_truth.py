@@ -64,3 +64,18 @@ def test_it_survives_a_restart() -> None:
     truth = [True, False, True, False, *[True] * 4]
     evaluator = scored(MAPS, unmasked(1, 3), LABELS, truth)
     assert Evaluator.from_state_dict(evaluator.state_dict()).compute() == evaluator.compute()
+
+
+def test_an_item_has_the_largest_score_of_its_images_and_is_anomalous_if_one_of_them_is() -> None:
+    evaluator = Evaluator()
+    labels = np.array([0, 0, 0, 1, 0, 0, 1, 1], bool)
+    scores = [0.1, 0.2, 0.3, 0.9, 0.95, 0.4, 0.2, 0.8]
+    items = ["a", "a", "b", "b", "c", "c", "d", "d"]  # largest .2, .9, .95, .8; anomalous are b and d
+    evaluator.update(MAPS, MASKS & labels[:, None, None], labels, scores, items=items)
+    found = Evaluator.from_state_dict(evaluator.state_dict()).compute()
+    assert found.per_item["image_auroc"] == 0.5  # b and d above a, below c
+    assert found.recorded()["per_item"].keys() == {"image_auroc", "image_ap", "image_f1_max"}
+
+
+def test_images_that_stand_for_themselves_have_no_items() -> None:
+    assert scored(MAPS, MASKS, LABELS).compute().per_item == {}
