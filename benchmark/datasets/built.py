@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from cocoad.base.files import inside, sha256_bytes
-from cocoad.dataset.manifest import DATASET_FILE, TestSample, find_coco_root, read_dataset, read_split
+from cocoad.dataset.images import Images, find_images
+from cocoad.dataset.manifest import DATASET_FILE, TestSample, read_dataset, read_split
 
 CLASS = "coco"
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's size classes, here of an image's whole anomalous area
@@ -33,23 +34,25 @@ def read_built(path: Path, split: int, coco_root: Path | None) -> AnomalyDataset
         InputError: the split is absent or was changed, or COCO's images are not to be found.
     """
     manifest = read_split(path, split)
-    root = find_coco_root(path, coco_root)
+    names_of_images = [s.image for s in manifest.train] + [s.image for s in manifest.test]
+    images = find_images(path, names_of_images, coco_root)
     names = {category.id: category.name for category in manifest.held_out}
-    train = tuple(Sample(_ident(s.image), inside(root, s.image), CLASS) for s in manifest.train)
-    test = tuple(_test_sample(path, root, sample, names) for sample in manifest.test)
+    train = tuple(Sample(_ident(s.image), images.path(s.image), CLASS) for s in manifest.train)
+    test = tuple(_test_sample(path, images, sample, names) for sample in manifest.test)
     dataset = read_dataset(path)
     digest = dataset.splits[str(split)].sha256
-    unofficial = tuple(f"{name}={value}" for name, value in dataset.options.unofficial.items())
+    unofficial = tuple(f"{name}={value}" for name, value in dataset.unofficial.items())
     of_train = sha256_bytes("\n".join(sample.id for sample in train).encode())
-    return AnomalyDataset("coco-ad", "built", split, digest, train, test, unofficial, train_hash=of_train)
+    name = dataset.partitions().name
+    return AnomalyDataset(name, "built", split, digest, train, test, unofficial, train_hash=of_train)
 
 
 def _ident(image: str) -> str:
     return str(Path(image).with_suffix(""))
 
 
-def _test_sample(path: Path, root: Path, sample: TestSample, names: dict[int, str]) -> Sample:
-    image = inside(root, sample.image)
+def _test_sample(path: Path, images: Images, sample: TestSample, names: dict[int, str]) -> Sample:
+    image = images.path(sample.image)
     if not sample.label or sample.mask is None:
         return Sample(_ident(sample.image), image, CLASS)
     pixels = sample.anomalous_pixels

@@ -16,6 +16,7 @@ from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.tree import scan
 from cocoad.base.errors import InputError
 from cocoad.base.files import inside
+from cocoad.dataset.images import official_root
 from cocoad.dataset.official import LAYOUT, meta_file, splits_in
 
 META = "meta.json"
@@ -55,7 +56,7 @@ def read_official(path: Path, split: int, coco_root: Path | None) -> AnomalyData
         there = ", ".join(map(meta_file, splits_in(path)))
         raise InputError(f"{path} has no split {split}: there is {there or 'no meta_20_K.json'}")
     meta = _read(file, "a split in the official layout")
-    root = coco_root or path
+    root = official_root(path, coco_root)
     train, test = (list(_samples(path, root, part, "")) for part in (meta.train, meta.test))
     return checked(
         path,

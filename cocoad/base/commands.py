@@ -67,34 +67,44 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self.summaries.items()))
 
 
-def splits_of(text: str, known: Sequence[int]) -> tuple[int, ...]:
+def splits_of(text: str, known: Sequence[int] | None) -> tuple[int, ...]:
     """Return the splits that a person wrote as ``0``, ``0,2`` or ``all``, each once.
+
+    Args:
+        known: the numbers of all splits; None: that depends, so that ``all`` is none in particular.
 
     Raises:
         InputError: there is no such split.
     """
-    names = {str(split): split for split in known}
     asked = [name.strip() for name in text.split(",")]
+    if known is None:
+        known = sorted({int(name) for name in asked if name.isdecimal()}) if "all" not in asked else ()
+        if not all(name == "all" or name.isdecimal() for name in asked):
+            raise InputError(f"no split {text!r}: give numbers, as 0 or 0,2, or all")
+        if not known:
+            return ()
+    names = {str(split): split for split in known}
     if unknown := [name for name in asked if name != "all" and name not in names]:
         raise InputError(f"no split {unknown[0]!r}: there are {', '.join(names)} and all")
     found = (known if name == "all" else [names[name]] for name in asked)
     return tuple(dict.fromkeys(split for some in found for split in some))
 
 
-def split_option(known: Sequence[int], default: str) -> Callable[[Command], Command]:
+def split_option(known: Sequence[int] | None, default: str) -> Callable[[Command], Command]:
     """Make the option ``--split``: ``0``, ``0,2`` or ``all``, and repeatable.
 
     The command's parameter ``splits`` is a tuple of numbers, empty when the option was not given.
 
     Args:
-        known: the numbers of all splits.
+        known: the numbers of all splits; None: that depends on a partition.
         default: what the help says of the option left out.
     """
 
     def numbers(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[int, ...]:
         return splits_of(",".join(value), known) if value else ()
 
-    text = f"{known[0]} … {known[-1]}, several as 0,2, or all; may be repeated.  [default: {default}]"
+    numbers_known = f"{known[0]} … {known[-1]}" if known else "A number"
+    text = f"{numbers_known}, several as 0,2, or all; may be repeated.  [default: {default}]"
     return click.option("--split", "splits", multiple=True, metavar="SPLITS", callback=numbers, help=text)
 
 

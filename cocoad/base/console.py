@@ -88,7 +88,7 @@ def stopped_like_interrupted() -> Iterator[None]:
         for name in heard:  # once: `timeout` sends it twice, and the second would interrupt the tidying up
             signal.signal(name, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored below a shell's "&"
-        signal.raise_signal(signal.SIGINT)  # rather than the exception itself, since `forks` can hold it back
+        signal.raise_signal(signal.SIGINT)  # rather than the exception itself, which a fork may hold back
 
     for name in heard:
         signal.signal(name, interrupt)

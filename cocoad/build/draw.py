@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocoad.base.errors import InputError
-from cocoad.build.forks import forked
+from cocoad.build.pool import forked
 from cocoad.coco.annotations import Annotations, Ids
-from cocoad.coco.outlines import Mask, Rasterizer, rasterize
+from cocoad.coco.faults import Faults
+from cocoad.coco.outlines import Rasterizer, rasterize
 from cocoad.dataset.manifest import mask_path
 from cocoad.dataset.masks import mask_digest, write_mask_png
 from cocoad.dataset.membership import Membership
@@ -42,38 +43,42 @@ class _Batch(msgspec.Struct):
 
     masks: list[DrawnMask] = []
     oddities: dict[str, int] = {}
-    input_error: str | None = None
+    undrawable: list[tuple[int, str]] = []  # annotation ids, and why
     os_error: tuple[int, str, str] | None = None
 
 
 class Drawing:
     """Masks that are being drawn."""
 
-    def __init__(self, lines: Iterator[bytes], batches: int) -> None:
-        self._lines = lines
+    def __init__(self, results: Iterator[_Batch], batches: int) -> None:
+        self._results = results
         self._batches = batches
 
-    def finish(self, advance: Callable[[int, int], None]) -> tuple[DrawnMasks, Counter[str]]:
+    def finish(
+        self, where: str, faults: Faults, advance: Callable[[int, int], None]
+    ) -> tuple[DrawnMasks, Counter[str]]:
         """Wait for all masks; return them by split and image row, and what was odd but taken.
 
         Args:
+            where: the annotation file.
+            faults: takes the annotations that cannot be drawn.
             advance: is told how many batches are drawn, of how many.
 
         Raises:
-            InputError: an annotation cannot be drawn.
             OSError: a mask cannot be written.
         """
         drawn: DrawnMasks = {}
         oddities: Counter[str] = Counter()
-        for done, line in enumerate(self._lines):
+        undrawable: dict[int, str] = {}  # an annotation may be in several splits
+        for done, batch in enumerate(self._results):
             advance(done, self._batches)
-            batch = msgspec.json.decode(line, type=_Batch)
-            if batch.input_error is not None:
-                raise InputError(batch.input_error)
             if batch.os_error is not None:
                 raise OSError(*batch.os_error)
+            undrawable |= dict(batch.undrawable)
             drawn |= {(mask.split, mask.row): mask for mask in batch.masks}
             oddities.update(batch.oddities)
+        for ident, why in undrawable.items():
+            faults.add("outline-wrong", where, ident, why)
         return drawn, oddities
 
 
@@ -94,17 +99,15 @@ def drawing(
         tasks += [(split, indices) for indices in by_image(val.annotation_rows, member.held_out)]
     batches = [tasks[at : at + _BATCH] for at in range(0, len(tasks), _BATCH)]
 
-    def draw(mine: list[list[tuple[int, Ids]]]) -> Iterator[bytes]:
-        for batch in mine:
-            yield msgspec.json.encode(_draw_batch(val, batch, rasterizer, directory)) + b"\n"
+    def draw(number: int) -> _Batch:
+        return _draw_batch(val, batches[number], rasterizer, directory)
 
     processes = min(jobs, 1 + len(tasks) // _WORTH_FORKING)
-    with contextlib.ExitStack() as stack:
-        if processes == 1:
-            lines = draw(batches)
-        else:
-            lines = stack.enter_context(forked([draw(batches[at::processes]) for at in range(processes)]))
-        yield Drawing(lines, len(batches))
+    if processes == 1:
+        yield Drawing(map(draw, range(len(batches))), len(batches))
+    else:
+        with forked(draw, len(batches), processes) as results:
+            yield Drawing(results, len(batches))
 
 
 def by_image(annotation_rows: Ids, chosen: NDArray[np.bool_]) -> list[Ids]:
@@ -120,25 +123,21 @@ def _draw_batch(
     val: Annotations, batch: list[tuple[int, Ids]], rasterizer: Rasterizer, directory: Path
 ) -> _Batch:
     oddities: Counter[str] = Counter()
-    masks = []
+    masks, undrawable = [], []
     try:
         for split, indices in batch:
             row = int(val.annotation_rows[indices[0]])
-            mask = _draw_mask(val, row, indices, rasterizer, oddities)
+            outlines = []
+            for index in indices.tolist():
+                try:
+                    outlines.append(val.outline(index, oddities))
+                except InputError as error:
+                    undrawable.append((int(val.annotation_ids[index]), str(error)))
+            mask = rasterize(outlines, int(val.heights[row]), int(val.widths[row]), rasterizer)
             write_mask_png(directory / mask_path(split, int(val.image_ids[row])), mask)
             masks.append(DrawnMask(split, row, mask_digest(mask), int(np.count_nonzero(mask.view(np.bool_)))))
-    except InputError as error:
-        return _Batch(input_error=str(error))
     except OSError as error:
         return _Batch(
             os_error=(error.errno or 0, os.strerror(error.errno or 0), str(error.filename or directory))
         )
-    return _Batch(masks, dict(oddities))
-
-
-def _draw_mask(
-    val: Annotations, row: int, indices: Ids, rasterizer: Rasterizer, oddities: Counter[str]
-) -> Mask:
-    """Draw the annotations at ``indices``, all of the image at ``row``, as one mask."""
-    parsed = [val.outline(index, oddities) for index in indices.tolist()]
-    return rasterize(parsed, int(val.heights[row]), int(val.widths[row]), rasterizer)
+    return _Batch(masks, dict(oddities), undrawable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cocoad.base.console import next_line, path_line
-from cocoad.coco.partition import Counts, partition
+from cocoad.coco.partition import Counts, PartitionSet, partition
 from cocoad.dataset.manifest import DEFAULT_DATASET, BuildOptions
 
 WHOLE_COCO = (118_287, 5_000)  # images of train2017 and val2017
@@ -27,6 +27,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     """The outcome of a build; ``out`` is None for a dry run, ``notes`` are those of ``dataset.json``."""
 
     out: str | None
+    benchmark: str  # coco-ad, or the name of a partition of one's own
     seconds: float
     options: BuildOptions
     masks: int
@@ -35,10 +36,31 @@ class BuildReport(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def compare(counts: dict[int, Counts]) -> dict[str, SplitReport]:
+def compare(counts: dict[int, Counts], partitions: PartitionSet) -> dict[str, SplitReport]:
     """Set each split's counts beside the official ones."""
-    official = {split: partition(split).official for split in counts}
+    official = {split: partitions.splits[split].official for split in counts}
     return {str(k): SplitReport(own, official[k], own == official[k]) for k, own in counts.items()}
+
+
+def warnings(
+    splits: dict[str, SplitReport], options: BuildOptions, images: tuple[int, int], partitions: PartitionSet
+) -> list[str]:
+    """Say what is to be minded: why scores are not COCO-AD's, or which splits of one's own lack images."""
+    if partitions.sha256 is None:
+        return official_warnings(splits, options, images)
+    found = []
+    for key, report in splits.items():
+        kinds = ("to train on", "to test on that is normal", "to test on that is anomalous")
+        lacking = [kind for kind, count in zip(kinds, _triple(report.counts), strict=True) if not count]
+        if lacking:
+            name = partitions.splits[int(key)].name
+            hint = (
+                ""
+                if options.unannotated == "normal"
+                else " (images without annotation count with --unannotated normal)"
+            )
+            found.append(f"split {key} ({name}) has no image {', nor '.join(lacking)}{hint}")
+    return found
 
 
 def official_warnings(
@@ -73,6 +95,7 @@ def describe(report: BuildReport) -> str:
     rows: list[tuple[str, ...]] = [("split", "train normal", "test normal", "test anomalous", "official")]
     for split, part in report.splits.items():
         official = "equal" if part.equals_official else "{:,} / {:,} / {:,}".format(*_triple(part.official))
+        official = official if any(_triple(part.official)) else "–"
         rows.append((split, *(f"{number:,}" for number in _triple(part.counts)), official))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -11,11 +11,10 @@ from typing import Literal
 import msgspec
 
 from cocoad.base.errors import InputError
-from cocoad.coco.partition import SPLITS
-from cocoad.dataset.manifest import DATASET_FILE, split_file
+from cocoad.dataset.manifest import DATASET_FILE
 
 _OWN = re.compile(  # what a build writes
-    r"dataset\.json|coco-root\.txt|split_[0-3]\.json|masks/split_[0-3]/\d{12}\.png"
+    r"dataset\.json|coco-root\.txt|split_\d{1,3}\.json|masks/split_\d{1,3}/\d{12}\.png"
 )
 
 
@@ -25,13 +24,15 @@ class _Format(msgspec.Struct):
     format: Literal["cocoad-dataset"]
 
 
-def check_target(target: Path, sources: Iterable[Path], splits: Sequence[int], overwrite: bool) -> None:
+def check_target(
+    target: Path, sources: Iterable[Path], splits: Sequence[int] | None, overwrite: bool
+) -> None:
     """Refuse to write where something else lies, or to delete what would not be built again.
 
     Args:
         target: where a dataset is to be built, resolved.
         sources: what the build reads.
-        splits: those that it makes.
+        splits: those that it makes; None: all.
         overwrite: whether a built dataset may be replaced.
 
     Raises:
@@ -52,7 +53,8 @@ def check_target(target: Path, sources: Iterable[Path], splits: Sequence[int], o
         raise InputError(f"{target} is built already: --overwrite builds it again, --out DIR elsewhere")
     if foreign := _first_foreign(target):
         raise InputError(f"{foreign} is not the dataset's: move it elsewhere, or give another --out")
-    lost = [str(split) for split in SPLITS if split not in splits and (target / split_file(split)).exists()]
+    there = sorted(int(path.stem.removeprefix("split_")) for path in target.glob("split_*.json"))
+    lost = [] if splits is None else [str(split) for split in there if split not in splits]
     if lost:
         raise InputError(
             f"{target} has split {', '.join(lost)} too, which would be gone: "

@@ -9,6 +9,7 @@ from cocoad.base.commands import LazyGroup
 from cocoad.base.console import run_cli, stopped_like_interrupted
 
 COMMANDS = {
+    "check": "Say what a COCO is, and everything that is wrong with it.",
     "build": "Turn COCO 2017 into COCO-AD: four class partitions with pixel masks.",
     "verify": "Prove that a dataset is sound.",
     "export": "Write a built dataset in a layout that other programs read.",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET, renamed, split_option
-from cocoad.coco.partition import SPLITS
 from cocoad.dataset.manifest import COCO_ROOT_VARIABLE, DEFAULT_DATASET
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ PAGE = "docs/how-to/build.md"
 @click.option(
     "--out", type=DIRECTORY, default=DEFAULT_DATASET, show_default=True, help="The dataset to make."
 )
-@split_option(SPLITS, "all four")
+@split_option(None, "all")
 @click.option(
     "--rasterizer",
     type=click.Choice(["ader", "coco"]),
@@ -58,6 +57,11 @@ PAGE = "docs/how-to/build.md"
 )
 @click.option("--train-annotations", type=FILE, help="Instead of annotations/instances_train2017.json.")
 @click.option("--val-annotations", type=FILE, help="Instead of annotations/instances_val2017.json.")
+@click.option("--train-images", type=DIRECTORY, help="Where train's images are, if not below the root.")
+@click.option("--val-images", type=DIRECTORY, help="Where val's images are, if not below the root.")
+@click.option(
+    "--partition", type=FILE, help="A partition of your own: its splits, by the files' own categories."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes.  [default: processors, at most 4]")
 @click.option("--allow-missing-images", is_flag=True, help="Build although images are not there.")
 @click.option("--overwrite", is_flag=True, help="Replace a dataset that was built before.")
@@ -74,6 +78,9 @@ def command(
     crowd: Literal["include", "exclude"],
     train_annotations: Path | None,
     val_annotations: Path | None,
+    train_images: Path | None,
+    val_images: Path | None,
+    partition: Path | None,
     jobs: int | None,
     allow_missing_images: bool,
     overwrite: bool,
@@ -98,11 +105,14 @@ def command(
         report = build_dataset(
             coco_root,
             out,
-            splits=sorted(set(splits)) or SPLITS,
+            splits=sorted(set(splits)) or None,
             options=options,
             jobs=jobs,
             train_annotations=train_annotations,
             val_annotations=val_annotations,
+            train_images=train_images,
+            val_images=val_images,
+            partition=partition,
             overwrite=overwrite,
             dry_run=dry_run,
             advance=advance,

@@ -36,12 +36,15 @@ PAGE = "docs/how-to/export.md"
     type=DIRECTORY,
     help=f"For folder: where COCO's images are [default: ${COCO_ROOT_VARIABLE}, else the build's hint].",
 )
-def command(dataset: Path, layout: str, out: Path, coco_root: Path | None) -> None:
+@click.option("--copy", is_flag=True, help="For folder: copy the images instead of linking to them.")
+def command(dataset: Path, layout: str, out: Path, coco_root: Path | None, copy: bool) -> None:
     """Write a built DATASET in a layout that other programs read."""
     from cocoad.base.errors import InputError
     from cocoad.export import LAYOUTS
 
     if layout == "ader":
         raise InputError("--layout ader is called --layout official now")
-    for path in LAYOUTS[layout](dataset, out, coco_root):
+    for path in LAYOUTS[layout](
+        dataset, out, coco_root, copy, lambda what: click.echo(f"note: {what}", err=True)
+    ):
         click.echo(path)

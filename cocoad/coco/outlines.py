@@ -77,6 +77,13 @@ def parse_segmentation(
     return Polygons(_checked_rings(decoded, height, width, odd))
 
 
+def is_normalised(outline: Segmentation, height: int, width: int) -> bool:
+    """Say whether an outline is in 0 … 1 instead of pixels, as some converters write it."""
+    if not isinstance(outline, Polygons) or not outline.rings or min(height, width) <= 2:
+        return False
+    return all(ring.max() <= 1.0 and len(ring) > 2 for ring in outline.rings)
+
+
 def _checked_rings(
     rings: list[list[float]], height: int, width: int, oddities: Counter[str]
 ) -> list[NDArray[np.float64]]:

@@ -9,11 +9,11 @@ from typing import Annotated
 import msgspec
 
 SPLITS = (0, 1, 2, 3)
-CategoryId = Annotated[int, msgspec.Meta(ge=1, le=90)]
+CategoryId = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class Category(msgspec.Struct, frozen=True):
-    """A COCO category: its id (1 … 90) and name."""
+    """A category: its id (in COCO 1 … 90) and name."""
 
     id: CategoryId
     name: str
@@ -33,8 +33,22 @@ class Partition(msgspec.Struct, frozen=True):
     split: int
     held_out: tuple[Category, ...]
     normal: tuple[Category, ...]
-    official: Counts
-    confirmed: bool  # False where the published test counts are not confirmed by the public logs (split 2)
+    official: Counts = Counts(0, 0, 0)  # zeros for a partition of one's own, which has none
+    confirmed: bool = False  # whether the public logs confirm the published test counts (not so for split 2)
+    name: str = ""  # of a partition of one's own
+
+
+class PartitionSet(msgspec.Struct, frozen=True):
+    """The splits of a benchmark; ``sha256`` is None for COCO-AD's own four."""
+
+    name: str
+    categories: tuple[Category, ...]
+    splits: tuple[Partition, ...]
+    sha256: str | None = None
+
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of the splits, from 0."""
+        return tuple(range(len(self.splits)))
 
 
 def data_file(name: str) -> Path:
@@ -46,6 +60,12 @@ def data_file(name: str) -> Path:
 def partition(split: int) -> Partition:
     """Return the partition of split 0 … 3."""
     return msgspec.json.decode(data_file(f"split_{split}.json").read_bytes(), type=Partition)
+
+
+@functools.cache
+def coco_ad() -> PartitionSet:
+    """Return COCO-AD's four partitions."""
+    return PartitionSet("coco-ad", categories(), tuple(map(partition, SPLITS)))
 
 
 @functools.cache

@@ -12,7 +12,7 @@ Their JSON Schemas, in ``splits/schemas/``, are made from these types (`cocoad.d
 
 from __future__ import annotations
 
-import os
+import functools
 from collections import Counter
 from collections.abc import Iterator, Set
 from pathlib import Path
@@ -24,12 +24,15 @@ from msgspec import Meta
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
 from cocoad.coco.outlines import MAX_IMAGE_PIXELS, Rasterizer
-from cocoad.coco.partition import Category, CategoryId, partition
+from cocoad.coco.own import MAX_SPLITS, Slug
+from cocoad.coco.partition import Category, CategoryId, Partition, PartitionSet, coco_ad
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[1] = 1  # COCO-AD
+OWN_FORMAT_VERSION: Literal[2] = 2  # with a partition of one's own, which version 1 does not know
+FORMAT_VERSIONS = (FORMAT_VERSION, OWN_FORMAT_VERSION)
 DATASET_FILE = "dataset.json"
 HINT_FILE = "coco-root.txt"
 COCO_ROOT_VARIABLE = "COCO_ROOT"
@@ -41,11 +44,11 @@ _END = r"$(?!\n)"  # in a JSON Schema's dialect and in Python's, where "$" alone
 _Count = Annotated[int, Meta(ge=0)]
 _Id = Annotated[int, Meta(ge=0, le=10**12 - 1)]
 _Pixels = Annotated[int, Meta(ge=1, le=MAX_IMAGE_PIXELS)]
-_SplitNumber = Annotated[int, Meta(ge=0, le=3)]
-_SplitKey = Annotated[str, Meta(pattern=r"^[0-3]" + _END)]
+_SplitNumber = Annotated[int, Meta(ge=0, le=999)]
+_SplitKey = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,2})" + _END)]
 _FileName = Annotated[str, Meta(pattern=r"^(?!\.{1,2}$)[^/\x00]+" + _END)]
-_Image = Annotated[str, Meta(pattern=r"^(train|val)2017/.")]
-_Mask = Annotated[str, Meta(pattern=r"^masks/split_[0-3]/[0-9]{12}\.png" + _END)]
+_Image = Annotated[str, Meta(pattern=r"^(train|val)(2017)?/.")]
+_Mask = Annotated[str, Meta(pattern=r"^masks/split_[0-9]{1,3}/[0-9]{12}\.png" + _END)]
 _Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + _END)]
 
 
@@ -83,16 +86,47 @@ class SplitSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: _Sha256
 
 
-class DatasetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OwnSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A split of one's own: its name and the ids of the categories that it holds out."""
+
+    name: Slug
+    held_out: Annotated[list[CategoryId], Meta(min_length=1)]
+
+
+class OwnPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A partition that is not COCO-AD's: its name, its hash (`cocoad.coco.own.digest`), and its categories."""
+
+    name: Slug
+    sha256: _Sha256
+    categories: list[Category]
+    splits: Annotated[list[OwnSplit], Meta(min_length=1, max_length=MAX_SPLITS)]
+
+
+class DatasetManifest(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``dataset.json``."""
 
     format: Literal["cocoad-dataset"]
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     tool_version: str
     options: BuildOptions
     inputs: dict[Literal["train", "val"], InputFile]
     splits: dict[_SplitKey, SplitSummary]
     notes: list[str]  # oddities of the input that were taken as the official generator takes them
+    partition: OwnPartition | None = None  # None for COCO-AD's
+
+    @property
+    def unofficial(self) -> dict[str, str]:
+        """What makes it another benchmark than the published one: a partition of its own, options."""
+        own = (
+            {}
+            if self.partition is None
+            else {"partition": f"{self.partition.name}@{self.partition.sha256[:12]}"}
+        )
+        return own | self.options.unofficial
+
+    def partitions(self) -> PartitionSet:
+        """Return the splits that the dataset may have."""
+        return coco_ad() if self.partition is None else own_partitions(self.partition)
 
     def __repr__(self) -> str:
         return f"DatasetManifest(splits {', '.join(self.splits)}; {self.options})"
@@ -132,15 +166,16 @@ class TestSample(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     anomalous_pixels: _Count = 0
 
 
-class SplitManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SplitManifest(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """``split_K.json``; samples ascend by image id."""
 
     format: Literal["cocoad-split"]
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     split: _SplitNumber
     held_out: list[Category]
     train: list[TrainSample]
     test: list[TestSample]
+    name: str = ""  # of a split of one's own
 
     def __repr__(self) -> str:
         anomalous = sum(sample.label for sample in self.test)
@@ -208,32 +243,9 @@ def read_split(directory: str | Path, split: int) -> SplitManifest:
     if sha256_file(path) != summary.sha256:
         raise InputError(f"{path} was changed after the build: run `cocoad verify {directory}`")
     manifest = _decode(path, SplitManifest)
-    for problem in _contradictions(manifest, split):
+    for problem in _contradictions(manifest, dataset.partitions(), split):
         raise InputError(f"{path}: {problem}: run `cocoad verify {directory}`")
     return manifest
-
-
-def find_coco_root(directory: Path, given: Path | None = None) -> Path:
-    """Say where the images are: ``given``, else $COCO_ROOT, else the hint left by the build.
-
-    Raises:
-        InputError: none of the three names a directory.
-    """
-    hint = directory / HINT_FILE
-    candidates = [
-        ("--coco-root", given),
-        (f"${COCO_ROOT_VARIABLE}", os.environ.get(COCO_ROOT_VARIABLE)),
-        (str(hint), os.fsdecode(hint.read_bytes().strip()) if hint.is_file() else None),
-    ]
-    for source, value in candidates:
-        if value:
-            root = Path(value)
-            if not root.is_dir():
-                raise InputError(
-                    f"the COCO root {root} (from {source}) is not a directory: give --coco-root DIR"
-                )
-            return root
-    raise InputError(f"where is COCO? give --coco-root DIR or set ${COCO_ROOT_VARIABLE}")
 
 
 def _decode(path: Path, kind: type[T]) -> T:
@@ -248,17 +260,35 @@ def _decode(path: Path, kind: type[T]) -> T:
 
 def version_problem(version: int) -> str | None:
     """Say that a manifest is of another format version than this cocoad's, if it is."""
-    if version == FORMAT_VERSION:
+    if version in FORMAT_VERSIONS:
         return None
-    return f"format version {version}, this cocoad reads {FORMAT_VERSION}"
+    return f"format version {version}, this cocoad reads {' and '.join(map(str, FORMAT_VERSIONS))}"
 
 
-def _contradictions(manifest: SplitManifest, split: int) -> Iterator[str]:
+@functools.lru_cache(maxsize=8)
+def _resolved(encoded: bytes) -> PartitionSet:
+    own = msgspec.json.decode(encoded, type=OwnPartition)
+    splits = []
+    for number, split in enumerate(own.splits):
+        chosen = tuple(category for category in own.categories if category.id in split.held_out)
+        rest = tuple(category for category in own.categories if category.id not in split.held_out)
+        splits.append(Partition(number, chosen, rest, name=split.name))
+    return PartitionSet(own.name, tuple(own.categories), tuple(splits), own.sha256)
+
+
+def own_partitions(own: OwnPartition) -> PartitionSet:
+    """Return the partitions that a manifest describes."""
+    return _resolved(msgspec.json.encode(own))
+
+
+def _contradictions(manifest: SplitManifest, partitions: PartitionSet, split: int) -> Iterator[str]:
     """Say what in a split's file cannot be true, beyond what its type says."""
     if manifest.split != split:
         yield f"it says that it is split {manifest.split}"
-    if tuple(manifest.held_out) != partition(split).held_out:
-        yield "its held-out categories are not those of this split of COCO-AD"
+    if split >= len(partitions.splits):
+        yield f"{partitions.name} has no split {split}"
+    elif tuple(manifest.held_out) != partitions.splits[split].held_out:
+        yield f"its held-out categories are not those of this split of {partitions.name}"
     for samples in (manifest.train, manifest.test):
         counted = Counter(sample.id for sample in samples)
         yield from (f"image {ident} is listed twice" for ident, times in counted.items() if times > 1)

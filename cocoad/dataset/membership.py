@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cocoad.coco.annotations import Annotations
-from cocoad.coco.partition import partition
+from cocoad.coco.partition import Category
 from cocoad.dataset.manifest import BuildOptions
 
 
@@ -27,14 +28,16 @@ class Membership:
     held_out: NDArray[np.bool_]
 
 
-def membership(annotations: Annotations, split: int, options: BuildOptions) -> Membership:
-    """Apply the benchmark's rules to one COCO part: train takes its normal members, test all of them."""
+def membership(annotations: Annotations, held_out: Iterable[Category], options: BuildOptions) -> Membership:
+    """Apply the benchmark's rules to one COCO part: train takes its normal members, test all of them.
+
+    Args:
+        held_out: the split's anomalous categories.
+    """
     counted = ~annotations.annotation_is_crowd | (options.crowd == "include")
-    held_out = counted & np.isin(
-        annotations.annotation_category_ids, [c.id for c in partition(split).held_out]
-    )
+    chosen = counted & np.isin(annotations.annotation_category_ids, [c.id for c in held_out])
     annotated, anomalous = (np.zeros(len(annotations.image_ids), bool) for _ in range(2))
     annotated[annotations.annotation_rows[counted]] = True
-    anomalous[annotations.annotation_rows[held_out]] = True
+    anomalous[annotations.annotation_rows[chosen]] = True
     member = np.ones_like(annotated) if options.unannotated == "normal" else annotated
-    return Membership(member, anomalous, held_out)
+    return Membership(member, anomalous, chosen)

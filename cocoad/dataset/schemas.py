@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from cocoad.coco.own import PartitionPlan
 from cocoad.dataset.manifest import DatasetManifest, SplitManifest
 from cocoad.dataset.official import MetaFile
 
 _KINDS: dict[str, tuple[str, Any]] = {
-    "dataset": ("COCO-AD as built: what it was built from and how (dataset.json)", DatasetManifest),
-    "split": ("One split of COCO-AD as built: every sample (split_K.json)", SplitManifest),
+    "dataset": ("A built dataset: what it was built from and how (dataset.json)", DatasetManifest),
+    "split": ("One split of a built dataset: every sample (split_K.json)", SplitManifest),
+    "partition": ("A partition of one's own (cocoad build --partition)", PartitionPlan),
     "official": ("COCO-AD, official layout (meta_20_K.json)", MetaFile),
 }
 NAMES = tuple(_KINDS)

@@ -9,12 +9,12 @@ from cocoad.dataset.official import LAYOUT
 from cocoad.export.folder import export_folder
 from cocoad.export.official import export_official
 
-# (built dataset, output, COCO root) -> what was written
-Export = Callable[[Path, Path, Path | None], list[Path]]
+# (built dataset, output, COCO root, whether to copy the images, whom to tell) -> what was written
+Export = Callable[[Path, Path, Path | None, bool, Callable[[str], object]], list[Path]]
 
 LAYOUTS: dict[str, Export] = {
-    LAYOUT: lambda dataset, out, _: export_official(dataset, out),  # which has no need of images
-    "folder": export_folder,
+    LAYOUT: lambda dataset, out, *_: export_official(dataset, out),  # which has no need of images
+    "folder": lambda dataset, out, root, copy, note: export_folder(dataset, out, root, copy=copy, note=note),
 }
 
 __all__ = ["LAYOUTS", "export_folder", "export_official"]

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+import errno
+import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import inside
 from cocoad.base.images import without_size_warnings
 from cocoad.base.staging import staged_directory
+from cocoad.dataset.images import Images, find_images
 from cocoad.dataset.manifest import (
     SplitManifest,
     TestSample,
     TrainSample,
-    find_coco_root,
     read_dataset,
     read_split,
 )
 from cocoad.dataset.masks import read_sample_mask, write_mask_png_gray
 
+Place = Callable[[Path, Path], None]  # an image's file, and where it is to be
+Note = Callable[[str], object]
+
 
 @without_size_warnings()
-def export_folder(dataset: Path, out: Path, coco_root: Path | None = None) -> list[Path]:
+def export_folder(
+    dataset: Path, out: Path, coco_root: Path | None = None, *, copy: bool = False, note: Note = print
+) -> list[Path]:
     """Write every split as `split_K/coco/{train/good, test/good, test/held_out, ground_truth/held_out}`.
 
     Images become symbolic links into the COCO root, so that nothing is copied, and masks 8-bit PNGs, all named by
@@ -30,48 +36,78 @@ def export_folder(dataset: Path, out: Path, coco_root: Path | None = None) -> li
 
     Args:
         coco_root: where COCO's images are; None: as the build left it.
+        copy: copy the images; so it is done, too, where the file system has no symbolic links.
+        note: is told of that.
 
     Raises:
         InputError: a split's folder is there already, images are missing, or a mask is not as it was built.
     """
-    root = find_coco_root(dataset, coco_root).resolve()
     places = {int(key): out / f"split_{key}" for key in read_dataset(dataset).splits}
     for place in places.values():
         if place.exists():
             raise InputError(f"{place} is there already: give another --out, or delete it")
     splits = {number: read_split(dataset, number) for number in places}
-    _check_images(root, splits.values())
+    images = find_images(dataset, _images(splits.values()), coco_root)
+    _check_images(images, splits.values())
     with contextlib.ExitStack() as stack:
+        place_image = _copy if copy else None
         for number, place in places.items():
             staging = stack.enter_context(staged_directory(place))
-            _write(splits[number], dataset, root, staging / "coco")
+            if place_image is None:
+                place_image = _link if _has_links(staging) else _copy
+                if place_image is _copy:
+                    note(f"{out} has no symbolic links: the images are copied")
+            _write(splits[number], dataset, images, staging / "coco", place_image)
     return list(places.values())
 
 
-def _check_images(coco_root: Path, splits: Collection[SplitManifest]) -> None:
+def _images(splits: Collection[SplitManifest]) -> list[str]:
     train = {sample.image for split in splits for sample in split.train}
-    images = train | {sample.image for split in splits for sample in split.test}
-    missing = sorted(image for image in images if not inside(coco_root, image).is_file())
+    return sorted(train | {sample.image for split in splits for sample in split.test})
+
+
+def _check_images(images: Images, splits: Collection[SplitManifest]) -> None:
+    wanted = _images(splits)
+    missing = [path for image in wanted if not (path := images.path(image)).is_file()]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(images)} images are missing, first {coco_root / missing[0]}: "
-            "give --coco-root DIR"
+            f"{len(missing)} of {len(wanted)} images are missing, first {missing[0]}: give --coco-root DIR"
         )
 
 
-def _write(split: SplitManifest, dataset: Path, coco_root: Path, root: Path) -> None:
+def _has_links(folder: Path) -> bool:
+    """Try whether the file system takes symbolic links: exFAT, some network drives and mounted ones do not."""
+    probe = folder / "link"
+    try:
+        probe.symlink_to(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        return False
+    probe.unlink()
+    return True
+
+
+def _write(split: SplitManifest, dataset: Path, images: Images, root: Path, place: Place) -> None:
     good, masks = root / "train" / "good", root / "ground_truth" / "held_out"
     tests = root / "test" / "good", root / "test" / "held_out"  # by label
     for folder in (good, masks, *tests):
         folder.mkdir(parents=True)
     for sample in split.train:
-        _link(sample, coco_root, good)
+        place(images.path(sample.image), _named(sample, good))
     for test in split.test:
-        _link(test, coco_root, tests[test.label])
+        place(images.path(test.image), _named(test, tests[test.label]))
         if test.label:
             write_mask_png_gray(masks / f"{test.id:012d}_mask.png", read_sample_mask(dataset, test))
 
 
-def _link(sample: TrainSample | TestSample, coco_root: Path, folder: Path) -> None:
-    suffix = PurePosixPath(sample.image).suffix
-    (folder / f"{sample.id:012d}{suffix}").symlink_to(coco_root / sample.image)
+def _named(sample: TrainSample | TestSample, folder: Path) -> Path:
+    return folder / f"{sample.id:012d}{PurePosixPath(sample.image).suffix}"
+
+
+def _link(image: Path, target: Path) -> None:
+    target.symlink_to(image.resolve())
+
+
+def _copy(image: Path, target: Path) -> None:
+    shutil.copyfile(image, target)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import inside, open_atomic
+from cocoad.base.files import open_atomic
 from cocoad.base.images import open_image, without_size_warnings
-from cocoad.dataset.manifest import TestSample, find_coco_root, read_split
+from cocoad.dataset.images import find_images
+from cocoad.dataset.manifest import TestSample, read_split
 from cocoad.dataset.masks import read_sample_mask
 
 TILE, CAPTION, GAP = 256, 34, 8  # pixels
@@ -47,7 +48,7 @@ def write_contact_sheet(
         InputError: no such dataset, split or category, or an image or mask that is not as recorded.
     """
     manifest = read_split(directory, split)
-    root = find_coco_root(directory, coco_root)
+    images = find_images(directory, (sample.image for sample in manifest.test), coco_root)
     names = {held_out.id: held_out.name for held_out in manifest.held_out}
     chosen = [sample for sample in manifest.test if sample.label]
     if category is not None:
@@ -62,15 +63,15 @@ def write_contact_sheet(
     if len(chosen) > count:
         picked = np.random.default_rng(seed).choice(len(chosen), count, replace=False)
         chosen = [chosen[index] for index in sorted(picked.tolist())]
-    tiles = [_tile(directory, root, sample, names) for sample in chosen]
+    tiles = [_tile(directory, images.path(sample.image), sample, names) for sample in chosen]
     with open_atomic(out) as temporary:
         _sheet(tiles, columns).save(temporary, "PNG")
     return len(tiles)
 
 
-def _tile(directory: Path, root: Path, sample: TestSample, names: dict[int, str]) -> Image.Image:
+def _tile(directory: Path, path: Path, sample: TestSample, names: dict[int, str]) -> Image.Image:
     """Return one image with its mask's outline, fitted into a square, over its caption."""
-    image = _read_image(inside(root, sample.image), (sample.width, sample.height))
+    image = _read_image(path, (sample.width, sample.height))
     mask = Image.fromarray(read_sample_mask(directory, sample).astype(np.uint8) * 255)
     scale = TILE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

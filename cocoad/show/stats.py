@@ -14,13 +14,15 @@ import numpy as np
 from cocoad.base.console import plain_table
 from cocoad.base.errors import InputError
 from cocoad.base.files import open_atomic, sha256_bytes
-from cocoad.coco.annotations import Annotations, parse_annotations, read_bytes
+from cocoad.coco.annotations import Annotations, parse_annotations
+from cocoad.coco.instances import read_bytes
+from cocoad.coco.layout import find_file
+from cocoad.dataset.images import find_coco_root
 from cocoad.dataset.manifest import (
     COCO_ROOT_VARIABLE,
     DATASET_FILE,
     DatasetManifest,
     SplitManifest,
-    find_coco_root,
     read_dataset,
     read_split,
 )
@@ -95,7 +97,7 @@ def dataset_stats(
         split = read_split(directory, int(name))
         instances: dict[int, list[float]] = {}
         if annotations is not None:
-            held_out = membership(annotations, split.split, manifest.options).held_out
+            held_out = membership(annotations, split.held_out, manifest.options).held_out
             kinds = annotations.annotation_category_ids[held_out]
             areas = annotations.annotation_areas[held_out]
             instances = {c.id: areas[kinds == c.id].tolist() for c in split.held_out}
@@ -111,7 +113,7 @@ def _annotations(
     if recorded is None:
         return f"{directory / DATASET_FILE} does not say what the dataset was built from"
     try:
-        path = given or find_coco_root(directory, coco_root) / "annotations" / recorded.name
+        path = given or find_file(find_coco_root(directory, coco_root), recorded.name)
     except InputError as error:
         if coco_root is not None or os.environ.get(COCO_ROOT_VARIABLE):
             raise
@@ -121,7 +123,7 @@ def _annotations(
     data = read_bytes(path)
     if sha256_bytes(data) != recorded.sha256:
         return f"{path} is not what the dataset was built from"
-    return parse_annotations(data, path, segmentations=False)
+    return parse_annotations(data, path, segmentations=False, own_categories=manifest.partition is not None)
 
 
 def _split_stats(split: SplitManifest, areas: Mapping[int, Sequence[float]] | None) -> SplitStats:

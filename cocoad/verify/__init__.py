@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cocoad.base.door import make_callable
 from cocoad.base.errors import EXIT_FINDINGS, EXIT_OK, InputError
 from cocoad.base.images import without_size_warnings
-from cocoad.dataset.manifest import find_coco_root
+from cocoad.coco.layout import find_file
+from cocoad.dataset.images import find_coco_root, find_images, official_root
 from cocoad.verify import checks
 from cocoad.verify.deep import check_against_annotations
 from cocoad.verify.findings import CATALOGUE, Finding, Findings, Rule
@@ -58,17 +59,18 @@ def verify(
         checks.check_official_options(view.manifest, findings)
     for split in view.splits:
         checks.check_not_empty(split, findings)
-        checks.check_labels(split, findings)
-        if official:
+        checks.check_labels(view, split, findings)
+        if official and view.partitions.sha256 is None:
             checks.check_official_counts(split, findings)
     checks.check_stray_files(view, findings)
     masks = sum(bool(sample.mask) for split in view.splits for sample in split.test)
-    checks.check_masks(view, root, findings, _counter(progress, "masks", masks))
-    if root is None:
+    paths = {sample.image for split in view.splits for sample in (*split.train, *split.test)}
+    images = None if root is None else find_images(view.directory, sorted(paths), root)
+    checks.check_masks(view, images, findings, _counter(progress, "masks", masks))
+    if root is None or images is None:
         findings.add("images-unchecked", "images")
         return findings
-    images = {sample.image for split in view.splits for sample in (*split.train, *split.test)}
-    checks.check_images(view, root, findings, _counter(progress, "images", len(images)))
+    checks.check_images(view, images, findings, _counter(progress, "images", len(paths)))
     annotations = _annotation_files(view, root, {"train": train_annotations, "val": val_annotations})
     if view.manifest is not None:
         checks.check_inputs(view.manifest, annotations, findings)
@@ -84,12 +86,12 @@ def _annotation_files(view: DatasetView, root: Path, given: Mapping[str, Path | 
     names = {
         part: recorded[part].name if part in recorded else f"instances_{part}2017.json" for part in given
     }
-    return {part: path or root / "annotations" / names[part] for part, path in given.items()}
+    return {part: path or find_file(root, names[part]) for part, path in given.items()}
 
 
 def _image_root(view: DatasetView, given: Path | None, required: bool) -> Path | None:
-    if view.manifest is None and given is None:
-        return view.directory
+    if view.manifest is None:
+        return official_root(view.directory, given)
     try:
         return find_coco_root(view.directory, given)
     except InputError:
@@ -117,16 +119,5 @@ def as_json(directory: Path, findings: Findings) -> dict[str, Any]:
         "format_version": 1,
         "dataset": str(directory),
         "sound": findings.errors == 0,
-        "findings": [
-            {
-                "code": finding.code,
-                "severity": finding.rule.severity,
-                "where": finding.where,
-                "meaning": finding.rule.meaning,
-                "detail": finding.detail,
-                "ids": finding.ids,
-                "remedy": finding.rule.remedy,
-            }
-            for finding in findings
-        ],
+        "findings": findings.as_json(),
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import inside, sha256_file
-from cocoad.base.images import MissingImageError, image_size
+from cocoad.base.images import image_size
+from cocoad.check.images import look_at_all, same_files
 from cocoad.coco.partition import SPLITS, partition
+from cocoad.dataset.images import Images
 from cocoad.dataset.manifest import (
     DATASET_FILE,
     HINT_FILE,
@@ -30,7 +32,8 @@ Advance = Callable[[], None]  # called once per image or mask checked
 def check_partition(view: DatasetView, findings: Findings) -> None:
     """Each split holds out its own categories and lists each image once; all splits test on the same images."""
     for split in view.splits:
-        for found, expected in zip(split.held_out or (), partition(split.split).held_out, strict=False):
+        expected_categories = view.partitions.splits[split.split].held_out
+        for found, expected in zip(split.held_out or (), expected_categories, strict=False):
             if found != expected:
                 detail = f"{found.id} {found.name!r} is where {expected.id} {expected.name!r} should be"
                 findings.add("partition-wrong", split.where, detail=detail)
@@ -42,6 +45,9 @@ def check_partition(view: DatasetView, findings: Findings) -> None:
         tested = {sample.image for sample in split.test}
         in_both = [sample.id for sample in split.train if sample.image in tested]
         findings.add_all("train-in-test", split.where, in_both)
+        ids = {sample.id for sample in split.test}
+        shared = [s.id for s in split.train if s.id in ids and s.image not in tested]
+        findings.add_all("id-in-both", split.where, shared)
     _check_across_splits(view, findings)
 
 
@@ -60,7 +66,8 @@ def _check_across_splits(view: DatasetView, findings: Findings) -> None:
     common, union = set.intersection(*tests), set.union(*tests)
     findings.add_all("test-sets-differ", "all splits", sorted(union - common))
     options = view.manifest.options if view.manifest else None
-    complete = {split.split for split in view.splits} == set(SPLITS)
+    own = view.partitions.sha256 is not None  # which may hold out what it likes
+    complete = not own and {split.split for split in view.splits} == set(SPLITS)
     by_the_rules = options is None or (options.unannotated == "exclude" and options.crowd == "include")
     if complete and by_the_rules:
         anomalous = {sample.id for split in view.splits for sample in split.test if sample.label}
@@ -70,43 +77,56 @@ def _check_across_splits(view: DatasetView, findings: Findings) -> None:
         findings.add_all("never-held-out", "train", sorted(everywhere))
 
 
-def check_labels(split: SplitView, findings: Findings) -> None:
+def check_labels(view: DatasetView, split: SplitView, findings: Findings) -> None:
     """A test image is anomalous exactly when it has a mask, and held-out categories of this split."""
     findings.add_all("train-anomalous", split.where, [s.id for s in split.train if s.label or s.mask])
-    held_out = {category.id for category in partition(split.split).held_out}
+    held_out = view.held_out(split.split)
+    labels: dict[str, set[int]] = defaultdict(set)
     for sample in split.test:
+        labels[sample.image].add(sample.label)
         if problem := next(label_contradictions(sample, held_out), None):
             findings.add("label-contradicts", split.where, sample.id, problem)
+    two = {image for image, found in labels.items() if len(found) > 1}
+    findings.add_all("file-two-labels", split.where, [s.id for s in split.test if s.image in two])
 
 
-def check_images(view: DatasetView, coco_root: Path, findings: Findings, advance: Advance) -> None:
-    """Every image is there, readable, and of the recorded size (headers only are read)."""
+def check_images(view: DatasetView, images: Images, findings: Findings, advance: Advance) -> None:
+    """Every image is there, whole to its end, and of the recorded size; none is both trained on and tested on."""
     samples = {(s.image, s.width, s.height): s for split in view.splits for s in (*split.train, *split.test)}
     allowed = view.manifest is not None and view.manifest.options.allow_missing_images
-
-    def check(sample: SampleView) -> tuple[str, str] | None:
-        advance()
+    wanted: list[tuple[SampleView, Path]] = []
+    for sample in samples.values():
         try:
-            path = inside(coco_root, sample.image)
+            wanted.append((sample, images.path(sample.image)))
         except InputError as error:
-            return "path-unsafe", str(error)
-        try:
-            width, height = image_size(path)
-        except MissingImageError:
-            return ("image-absent" if allowed else "image-missing"), str(path)
-        except InputError as error:
-            return "image-unreadable", str(error)
-        if sample.width is not None and (width, height) != (sample.width, sample.height):
-            return "image-size", f"{width}×{height}, recorded {sample.width}×{sample.height}"
-        return None
-
-    with ThreadPoolExecutor() as pool:
-        for sample, problem in zip(samples.values(), pool.map(check, samples.values()), strict=True):
-            if problem:
-                findings.add(problem[0], "images", sample.id, problem[1])
+            findings.add("path-unsafe", "images", sample.id, str(error))
+    sizes = [(s.width, s.height) if s.width is not None and s.height is not None else None for s, _ in wanted]
+    paths = [path for _, path in wanted]
+    looked = look_at_all(list(zip(paths, sizes, strict=True)), False, advance)
+    whole: list[tuple[str, Path]] = []
+    for (sample, path), problem in zip(wanted, looked, strict=True):
+        if problem is None:
+            whole.append((sample.image, path))
+            continue
+        code = "image-absent" if problem[0] == "image-missing" and allowed else problem[0]
+        findings.add(code, "images", sample.id, problem[1])
+    _check_same_files(view, same_files(dict(whole).items()), findings)
 
 
-def check_masks(view: DatasetView, coco_root: Path | None, findings: Findings, advance: Advance) -> None:
+def _check_same_files(view: DatasetView, groups: list[list[str]], findings: Findings) -> None:
+    """No image to train on is, byte for byte, one to test on."""
+    group_of = {image: number for number, group in enumerate(groups) for image in group}
+    for split in view.splits:
+        tested = {group_of[s.image]: s.image for s in split.test if s.image in group_of}
+        for sample in split.train:
+            twin = tested.get(group_of.get(sample.image, -1))
+            if twin is not None and twin != sample.image:
+                findings.add(
+                    "train-in-test", split.where, sample.id, f"{sample.image} and {twin} are one file"
+                )
+
+
+def check_masks(view: DatasetView, images: Images | None, findings: Findings, advance: Advance) -> None:
     """Every mask is there, bilevel, of its image's size, not empty unless it was built so, and as it was built."""
     with ThreadPoolExecutor() as pool:
         for split in view.splits:
@@ -114,14 +134,14 @@ def check_masks(view: DatasetView, coco_root: Path | None, findings: Findings, a
 
             def check(sample: SampleView) -> tuple[str, str] | None:
                 advance()
-                return _mask_problem(view.directory, coco_root, sample)
+                return _mask_problem(view.directory, images, sample)
 
             for sample, problem in zip(masked, pool.map(check, masked), strict=True):
                 if problem:
                     findings.add(problem[0], split.where, sample.id, problem[1])
 
 
-def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -> tuple[str, str] | None:
+def _mask_problem(directory: Path, images: Images | None, sample: SampleView) -> tuple[str, str] | None:
     assert sample.mask is not None
     try:
         path = inside(directory, sample.mask)
@@ -129,7 +149,7 @@ def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -
         return "path-unsafe", str(error)
     if not path.is_file():
         return "mask-missing", sample.mask
-    expected = _expected_size(coco_root, sample)
+    expected = _expected_size(images, sample)
     try:
         gray = read_mask_gray(path, expected)
     except InputError as error:
@@ -149,14 +169,14 @@ def _mask_problem(directory: Path, coco_root: Path | None, sample: SampleView) -
     return None if pixels else ("mask-blank", sample.mask)
 
 
-def _expected_size(coco_root: Path | None, sample: SampleView) -> tuple[int, int] | None:
+def _expected_size(images: Images | None, sample: SampleView) -> tuple[int, int] | None:
     """Return an image's (width, height) as recorded or by its header; None where neither can be had."""
     if sample.width is not None and sample.height is not None:
         return sample.width, sample.height
-    if coco_root is None:
+    if images is None:
         return None
     try:
-        return image_size(inside(coco_root, sample.image))
+        return image_size(images.path(sample.image))
     except InputError:
         return None
 
@@ -193,13 +213,13 @@ def check_stray_files(view: DatasetView, findings: Findings) -> None:
 
 def check_official_options(manifest: DatasetManifest, findings: Findings) -> None:
     """The dataset was built with the options of the published one."""
-    for option, chosen in manifest.options.unofficial.items():
-        detail = f"{option} is {chosen}, officially {getattr(BuildOptions(), option)}"
+    for option, chosen in manifest.unofficial.items():
+        detail = f"{option} is {chosen}, officially {getattr(BuildOptions(), option, 'coco-ad')}"
         findings.add("options-not-official", DATASET_FILE, option, detail)
 
 
 def check_official_counts(split: SplitView, findings: Findings) -> None:
-    """The numbers of images are the published ones."""
+    """The numbers of images are the published ones (for COCO-AD's own splits alone)."""
     official, confirmed = partition(split.split).official, partition(split.split).confirmed
     anomalous = sum(sample.label for sample in split.test)
     counts = (len(split.train), len(split.test) - anomalous, anomalous)

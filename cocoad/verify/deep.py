@@ -13,7 +13,6 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import inside
 from cocoad.coco.annotations import Annotations, read_annotations
 from cocoad.coco.outlines import rasterize
-from cocoad.coco.partition import partition
 from cocoad.dataset.manifest import BuildOptions
 from cocoad.dataset.masks import read_mask_png
 from cocoad.verify.checks import Advance
@@ -34,12 +33,13 @@ def check_against_annotations(
         annotations: the annotation files of ``train`` and ``val``.
     """
     options = view.manifest.options if view.manifest else BuildOptions()
+    own = view.partitions.sha256 is not None
     train, val = (
-        _Truth(read_annotations(annotations[part], segmentations=part == "val"), options)
+        _Truth(read_annotations(annotations[part], segmentations=part == "val", own_categories=own), options)
         for part in ("train", "val")
     )
     for split in view.splits:
-        held_out = {category.id for category in partition(split.split).held_out}
+        held_out = view.held_out(split.split)
         wanted = {i for i in train.members() if not train.categories[i] & held_out}
         _compare_members(split, "train", split.train, wanted, findings)
         _compare_members(split, "test", split.test, val.members(), findings)

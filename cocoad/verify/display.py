@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.text import Text
 
-from cocoad.base.console import next_line, one_line, path_line, plain_table, show
+from cocoad.base.console import next_line, path_line, show
+from cocoad.base.findings import table
 from cocoad.dataset.manifest import DATASET_FILE, read_dataset
 from cocoad.dataset.official import splits_in
-from cocoad.verify.findings import Finding, Findings
+from cocoad.verify.findings import Findings
 
-SHOWN_IDS = 5
 WITHOUT_IMAGES = {"images-unchecked", "image-absent"}  # with which no method can run
-STYLES = {"error": "red", "warning": "yellow"}
 
 
 def print_findings(dataset: Path, findings: Findings, coco_root: Path | None) -> None:
@@ -24,15 +22,7 @@ def print_findings(dataset: Path, findings: Findings, coco_root: Path | None) ->
         coco_root: as it was given.
     """
     if len(findings):
-        table = plain_table()
-        table.add_column("Code")
-        table.add_column("Where", min_width=16)
-        table.add_column("What is wrong, and what to do", min_width=30)
-        for finding in findings:
-            code = Text(f"{finding.code}\n", STYLES[finding.rule.severity])
-            code.append(finding.rule.severity, "dim")
-            table.add_row(code, Text(one_line(_place(finding))), _explanation(finding))
-        show(table)
+        show(table(findings))
     warnings = len(findings) - findings.errors
     verdict = "sound" if findings.errors == 0 else f"not sound: {_number(findings.errors, 'error')}"
     more = f", {_number(warnings, 'warning')}" if warnings else ""
@@ -47,22 +37,6 @@ def _splits(dataset: Path) -> list[str]:
     if (dataset / DATASET_FILE).is_file():
         return sorted(read_dataset(dataset).splits)
     return list(map(str, splits_in(dataset)))
-
-
-def _place(finding: Finding) -> str:
-    if not finding.ids:
-        return finding.where
-    shown = ", ".join(str(ident) for ident in finding.ids[:SHOWN_IDS])
-    more = len(finding.ids) - SHOWN_IDS
-    rest = f" and {more:,} more (--json lists all)" if more > 0 else ""
-    return f"{finding.where}: {len(finding.ids):,} ({shown}{rest})"
-
-
-def _explanation(finding: Finding) -> Text:
-    text = Text(finding.rule.meaning)
-    if finding.detail:
-        text.append(f"; {'first: ' if len(finding.ids) > 1 else ''}{one_line(finding.detail)}")
-    return text.append(f"\n→ {finding.rule.remedy}", "dim")
 
 
 def _number(count: int, what: str) -> str:

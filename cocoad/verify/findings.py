@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from cocoad.base import findings as base
+from cocoad.base.findings import Finding, Rule
 
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One kind of finding: its stable code, how bad it is, what it means and what to do."""
-
-    code: str
-    severity: Severity
-    meaning: str
-    remedy: str
-
+__all__ = ["CATALOGUE", "Finding", "Findings", "Rule"]
 
 REBUILD = "build the dataset again: `cocoad build --coco-root DIR --overwrite`"
 RULES = (
     Rule("schema", "error", "a JSON file does not meet its schema", REBUILD),
     Rule("split-missing", "error", "a split's file is not there", REBUILD),
-    Rule("split-changed", "error", "a split's file is not the one that was built (its SHA-256 differs)", REBUILD),
+    Rule(
+        "split-changed",
+        "error",
+        "a split's file is not the one that was built (its SHA-256 differs)",
+        REBUILD,
+    ),
     Rule("counts-wrong", "error", "the recorded counts are not those of the split's samples", REBUILD),
-    Rule("partition-wrong", "error", "the held-out categories are not those of this split of COCO-AD", REBUILD),
+    Rule(
+        "partition-wrong", "error", "the held-out categories are not those of this split of COCO-AD", REBUILD
+    ),
     Rule("sample-duplicate", "error", "an image is listed more than once in a split", REBUILD),
-    Rule("train-in-test", "error", "an image is both trained on and tested on", REBUILD),
+    Rule(
+        "train-in-test",
+        "error",
+        "an image is both trained on and tested on (by its path, or byte for byte)",
+        "take it out of the train file, and build again",
+    ),
+    Rule(
+        "id-in-both",
+        "warning",
+        "an image id is both trained on and tested on, of two files",
+        "none is needed where they are two images",
+    ),
+    Rule(
+        "file-two-labels",
+        "error",
+        "one file is tested on as normal and as anomalous",
+        "keep one of its two ids in the annotations, and build again",
+    ),
     Rule("train-anomalous", "error", "an anomalous image is among the training images", REBUILD),
     Rule("test-sets-differ", "error", "the splits do not test on the same images", REBUILD),
     Rule("never-held-out", "error", "an annotated image is normal in all four splits", REBUILD),
@@ -40,9 +51,28 @@ RULES = (
         "build from the whole of COCO 2017, or from a larger sample",
     ),
     Rule("path-unsafe", "error", "a path is absolute or leaves its root", REBUILD),
-    Rule("image-missing", "error", "an image is not under the COCO root", "download it again, or check --coco-root"),
+    Rule(
+        "image-missing",
+        "error",
+        "an image is not under the COCO root",
+        "download it again, or check --coco-root",
+    ),
     Rule("image-unreadable", "error", "an image's header cannot be read", "download that image again"),
-    Rule("image-size", "error", "an image is not of the size in the annotations", "download that image again"),
+    Rule(
+        "image-cut-off",
+        "error",
+        "an image is cut off: its end is missing, or zeros",
+        "download or copy that image again",
+    ),
+    Rule(
+        "sides-swapped",
+        "error",
+        "width and height are swapped in the annotations",
+        "swap them in the annotation file (photos turned by EXIF: turn the pixels), and build again",
+    ),
+    Rule(
+        "image-size", "error", "an image is not of the size in the annotations", "download that image again"
+    ),
     Rule("mask-missing", "error", "a mask is not there", REBUILD),
     Rule("mask-unreadable", "error", "a mask is no readable PNG", REBUILD),
     Rule("mask-not-bilevel", "error", "a mask has values other than 0 and 255", REBUILD),
@@ -57,11 +87,25 @@ RULES = (
     Rule("mask-area", "error", "a mask's anomalous pixels are not as many as recorded", REBUILD),
     Rule("mask-changed", "error", "a mask is not the one that was built (its digest differs)", REBUILD),
     Rule("stray-file", "warning", "a file does not belong to the dataset", "delete it, or move it elsewhere"),
-    Rule("images-unchecked", "warning", "the images were not checked", "give --coco-root DIR or set $COCO_ROOT"),
-    Rule("image-absent", "warning", "an image is missing, as the build allowed", "download COCO's images again"),
-    Rule("input-unchecked", "warning", "an annotation file is not there to compare", "put it back under the COCO root"),
+    Rule(
+        "images-unchecked", "warning", "the images were not checked", "give --coco-root DIR or set $COCO_ROOT"
+    ),
+    Rule(
+        "image-absent", "warning", "an image is missing, as the build allowed", "download COCO's images again"
+    ),
+    Rule(
+        "input-unchecked",
+        "warning",
+        "an annotation file is not there to compare",
+        "put it back under the COCO root",
+    ),
     Rule("input-changed", "error", "an annotation file is not the one that was built from", REBUILD),
-    Rule("deep-sample-missing", "error", "an image that the annotations put in this split is not in it", REBUILD),
+    Rule(
+        "deep-sample-missing",
+        "error",
+        "an image that the annotations put in this split is not in it",
+        REBUILD,
+    ),
     Rule("deep-sample-extra", "error", "an image is in this split against the annotations", REBUILD),
     Rule("deep-label", "error", "a label is not what the annotations give", REBUILD),
     Rule("deep-categories", "error", "the held-out categories are not what the annotations give", REBUILD),
@@ -96,68 +140,20 @@ RULES = (
         "the test counts of split 2 are not the paper's, which the public logs do not confirm",
         "please report it with the `cocoad verify --json` output",
     ),
-)  # fmt: skip
+)
 CATALOGUE = {rule.code: rule for rule in RULES}
 
 
-@dataclass
-class Finding:
-    """Everything found under one code in one place (a split, or a file)."""
-
-    code: str
-    where: str
-    ids: list[int | str] = field(default_factory=list)
-    detail: str = ""  # of the first id
-
-    @property
-    def rule(self) -> Rule:
-        """What the code means."""
-        return CATALOGUE[self.code]
-
-
-class Findings:
-    """Collects findings, one per code and place, in the order in which they were first met."""
+class Findings(base.Findings):
+    """What is wrong with a dataset."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Finding] = {}
-
-    def add(self, code: str, where: str, ident: int | str | None = None, detail: str = "") -> None:
-        """Note that ``code`` (of the catalogue) was met at ``where``, concerning the image or file ``ident``."""
-        assert code in CATALOGUE, code
-        finding = self._found.setdefault((code, where), Finding(code, where, detail=detail))
-        if ident is not None:
-            finding.ids.append(ident)
-
-    def add_all(
-        self, code: str, where: str, idents: Iterable[int | str] | Iterable[int], detail: str = ""
-    ) -> None:
-        """Note ``code`` for each of ``idents``."""
-        for ident in idents:
-            self.add(code, where, ident, detail)
+        super().__init__(CATALOGUE)
 
     def __repr__(self) -> str:
         return f"Findings({self.errors} errors, {len(self) - self.errors} warnings)"
 
-    def _repr_html_(self) -> str:
-        from cocoad.base.notebook import html_table
-
-        rows = [(each.code, each.rule.severity, each.where, each.rule.meaning, each.detail) for each in self]
-        return html_table(("code", "severity", "where", "meaning", "detail"), rows, repr(self))
-
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(self._found.values())
-
-    def __len__(self) -> int:
-        return len(self._found)
-
     @property
     def errors(self) -> int:
         """How many findings are errors."""
-        return sum(finding.rule.severity == "error" for finding in self)
-
-    def by_code(self) -> dict[str, list[Finding]]:
-        """Return the findings under each code."""
-        grouped: dict[str, list[Finding]] = defaultdict(list)
-        for finding in self:
-            grouped[finding.code].append(finding)
-        return dict(grouped)
+        return len(self.of_severity("error"))

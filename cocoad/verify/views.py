@@ -13,7 +13,7 @@ import msgspec
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes
-from cocoad.coco.partition import SPLITS, Category, data_file
+from cocoad.coco.partition import SPLITS, Category, PartitionSet, coco_ad, data_file
 from cocoad.dataset.manifest import (
     DATASET_FILE,
     DatasetManifest,
@@ -61,6 +61,15 @@ class DatasetView:
     manifest: DatasetManifest | None
     splits: list[SplitView]
 
+    @property
+    def partitions(self) -> PartitionSet:
+        """The splits that it may have."""
+        return coco_ad() if self.manifest is None else self.manifest.partitions()
+
+    def held_out(self, split: int) -> set[int]:
+        """The ids of the categories that a split holds out."""
+        return {category.id for category in self.partitions.splits[split].held_out}
+
 
 def read_view(directory: Path, findings: Findings) -> DatasetView:
     """Read a dataset in whichever layout it has, noting what is wrong with its files.
@@ -86,6 +95,10 @@ def _read_built(directory: Path, findings: Findings) -> DatasetView:
     views = []
     for key, summary in manifest.splits.items():
         path = directory / split_file(int(key))
+        if int(key) >= len(manifest.partitions().splits):
+            detail = f"{manifest.partitions().name} has no such split"
+            findings.add("partition-wrong", path.name, detail=detail)
+            continue
         if not path.is_file():
             findings.add("split-missing", path.name)
             continue

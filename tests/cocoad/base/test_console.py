@@ -64,7 +64,7 @@ def test_a_path_of_several_lines_is_one_line_of_the_verdict(place: Path) -> None
 
 def test_a_note_of_several_lines_is_one_line_of_a_build() -> None:
     notes = ["v\n\x1b.json: 1 images share their file with another one"]
-    report = BuildReport("a\nb", 1.0, BuildOptions(), 0, {}, notes, [])
+    report = BuildReport("a\nb", "coco-ad", 1.0, BuildOptions(), 0, {}, notes, [])
     lines = describe(report).splitlines()
     assert lines[1] == "note: v  .json: 1 images share their file with another one"
     assert lines[2].startswith("built a b in")

@@ -21,7 +21,7 @@ from PIL import Image
 import cocoad.build.draw
 from cocoad.base.errors import InputError, ResourceError
 from cocoad.build.builder import build_dataset
-from cocoad.build.forks import forked
+from cocoad.build.pool import forked
 from cocoad.cli import cocoad as cli
 from cocoad.coco.partition import Counts
 from cocoad.dataset.manifest import BuildOptions, read_dataset, read_split
@@ -347,14 +347,43 @@ def test_a_full_disk_is_reported_by_its_errno(
 
 
 def test_a_helper_that_dies_is_reported_not_waited_for() -> None:
-    def dying() -> Any:
-        yield b"one\n"
-        os.kill(os.getpid(), signal.SIGKILL)
+    def work(number: int) -> int:
+        if number == 50:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
 
-    with forked([dying()]) as lines:
-        assert next(lines) == b"one\n"
-        with pytest.raises(ResourceError, match="was killed by signal 9"):
-            next(lines)
+    def all_results() -> list[int]:
+        with forked(work, 100, 2) as results:
+            return list(results)
+
+    with pytest.raises(ResourceError, match="was killed or failed"):
+        all_results()
+
+
+ORPHANS = """
+import os, sys, time
+from cocoad.build.pool import forked
+def work(number):
+    if number > 3:  # after the first chunk
+        time.sleep(60)
+    return os.getpid()
+with forked(work, 100, 2) as results:
+    print(next(results), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_helpers_die_with_their_parent() -> None:
+    command = [sys.executable, "-c", ORPHANS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        helper = Path("/proc") / process.stdout.readline().strip()
+        assert helper.exists()
+        process.kill()
+    deadline = time.monotonic() + 30
+    while helper.exists() and "Z" not in (helper / "stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_coco_root_is_given_remembered_or_set_in_the_environment(

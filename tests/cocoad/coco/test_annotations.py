@@ -121,7 +121,7 @@ WRONG = {
     ),
     "a negative id": (_change("images", 0, "id", to=-1), "$.images[0].id"),
     "an id that fits no file name": (_change("images", 0, "id", to=10**12), "$.images[0].id"),
-    "an id beyond 64 bits": (_change("annotations", 0, "id", to=2**70), "$.annotations[0].id"),
+    "an image id beyond 64 bits": (_change("images", 0, "id", to=2**70), "$.images[0].id"),
     "an id in words": (_change("annotations", 0, "image_id", to="101"), "Expected `int`, got `str`"),
     "crowd 2": (_change("annotations", 0, "iscrowd", to=2), "$.annotations[0].iscrowd"),
     "an area below zero": (_change("annotations", 0, "area", to=-1), "$.annotations[0].area"),

@@ -64,7 +64,9 @@ def test_options_say_whether_crowds_count_and_what_unannotated_images_are(
     tiny_coco: Any, options: BuildOptions, member: list[int], anomalous: list[int]
 ) -> None:
     val = read_annotations(tiny_coco.path("val"), segmentations=False)
-    found = membership(val, 1, options)  # image 103 shows a crowd of elephants and nothing else
+    found = membership(
+        val, partition(1).held_out, options
+    )  # image 103 shows a crowd of elephants and nothing else
     assert found.member.tolist() == [bool(m) for m in member]
     assert found.anomalous.tolist() == [bool(a) for a in anomalous]
     assert val.annotation_rows[found.held_out].tolist() == ([2] if any(anomalous) else [])

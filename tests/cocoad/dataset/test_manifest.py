@@ -14,7 +14,8 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
 from cocoad.build.builder import build_dataset
 from cocoad.coco.partition import SPLITS, data_file
-from cocoad.dataset.manifest import FORMAT_VERSION, find_coco_root, read_dataset, read_split
+from cocoad.dataset.images import find_coco_root
+from cocoad.dataset.manifest import FORMAT_VERSION, read_dataset, read_split
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_built_dataset_meets_its_schemas(built: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "schema", "where", "value"),
     [
-        ("dataset.json", "dataset", ("format_version",), 2),
+        ("dataset.json", "dataset", ("format_version",), 3),
         ("dataset.json", "dataset", ("options", "rasterizer"), "other"),
         ("dataset.json", "dataset", ("splits", "0", "sha256"), "abc"),
         ("dataset.json", "dataset", ("splits", "abc"), {}),
@@ -123,9 +124,9 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     ),
     "another split": (lambda v: v.update(split=1), "it says that it is split 1"),
     "an image twice": (lambda v: v["train"].append(v["train"][0]), "image 2 is listed twice"),
-    "no such split": (lambda v: v.update(split=9), "$.split"),
+    "no such split": (lambda v: v.update(split=-1), "$.split"),
     "no such label": (lambda v: v["test"][0].update(label=7), "$.test[0].label"),
-    "no such category": (lambda v: v["test"][0].update(categories=[91]), "$.test[0].categories"),
+    "no such category": (lambda v: v["test"][0].update(categories=[-1]), "$.test[0].categories"),
     "no width": (lambda v: v["test"][1].update(width=0), "$.test[1].width"),
     "a height below zero": (lambda v: v["train"][1].update(height=-1), "$.train[1].height"),
     "a width beyond all images": (lambda v: v["train"][0].update(width=2**27), "$.train[0].width"),
@@ -192,7 +193,7 @@ def test_a_manifest_of_a_later_format_or_of_none_is_refused(built: Path) -> None
     text = path.read_text()
     later = text.replace('"format_version": 1', '"format_version": 9')
     path.write_text(later.replace('"rasterizer": "ader"', '"rasterizer": "ader-2"'))
-    with pytest.raises(InputError, match="format version 9, this cocoad reads 1"):
+    with pytest.raises(InputError, match="format version 9, this cocoad reads 1 and 2"):
         read_dataset(built)
     path.write_text(text[:100])
     with pytest.raises(InputError, match="truncated"):

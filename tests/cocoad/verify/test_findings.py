@@ -171,6 +171,38 @@ def climb(value: dict[str, Any]) -> list[int]:
     return rename(entry, "../" + entry["img_path"])
 
 
+def one_id_in_both(dataset: Any) -> list[int]:
+    """Give the first train image the id of a test image, which is another file."""
+    tested = json.loads((dataset.directory / "split_0.json").read_bytes())["test"][0]["id"]
+    dataset.edit(lambda v: v["train"][0].update(id=tested))
+    return [tested]
+
+
+def one_file_with_two_labels(value: dict[str, Any]) -> list[int]:
+    """Have a normal test image be of the same file as an anomalous one."""
+    file = {key: anomalous(value)[key] for key in ("image", "width", "height")}
+    return update(normal(value), **file)
+
+
+def cut_off(image: Path) -> list[int]:
+    """Take the end off a JPEG, as a broken download does."""
+    image.write_bytes(image.read_bytes()[:-400])
+    return [int(image.stem)]
+
+
+def swap_sides(dataset: Any) -> list[int]:
+    """Record the first train image with its sides swapped, which are not equal."""
+    value = json.loads((dataset.directory / "split_0.json").read_bytes())
+    chosen = next(s["id"] for s in value["train"] if s["width"] != s["height"])
+    for split in range(4):
+        dataset.edit(lambda v: [_swap(s) for s in v["train"] if s["id"] == chosen], split)
+    return [chosen]
+
+
+def _swap(sample: dict[str, Any]) -> None:
+    sample.update(width=sample["height"], height=sample["width"])
+
+
 DEEP, OFFICIAL = {"deep": True}, {"official": True}
 FIRST = "000000000001.jpg"
 
@@ -184,6 +216,14 @@ BUILT: dict[str, Fault] = {
     "partition-wrong": (lambda d: d.edit(lambda v: v["held_out"].reverse()), {}, set()),
     "sample-duplicate": (lambda d: d.edit(lambda v: repeat(v["train"])), {}, {"counts-wrong"}),
     "train-in-test": (lambda d: d.edit(train_on_a_test_image), {}, {"counts-wrong"}),
+    "id-in-both": (one_id_in_both, {}, set()),
+    "file-two-labels": (
+        lambda d: d.edit(one_file_with_two_labels),
+        {},
+        set(),
+    ),
+    "image-cut-off": (lambda d: cut_off(d.root / "train2017" / FIRST), {}, set()),
+    "sides-swapped": (swap_sides, {}, set()),
     "test-sets-differ": (
         lambda d: d.edit(lambda v: drop(v["test"], v["test"].index(normal(v)))),
         {},
@@ -263,6 +303,7 @@ IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
     "path-unsafe": (lambda d: d.edit(climb), {}, set()),
     "image-missing": (lambda d: unlink(d.root / "train2017" / FIRST), {}, set()),
     "image-unreadable": (lambda d: spoil(d.root / "train2017" / FIRST), {}, set()),
+    "image-cut-off": (lambda d: cut_off(d.root / "train2017" / FIRST), {}, set()),
     "mask-missing": (lambda d: unlink(d.mask), {}, set()),
     "mask-unreadable": (lambda d: spoil(d.mask), {}, set()),
     "mask-not-bilevel": (lambda d: redraw(d, lambda mask: mask // 2), {}, set()),

@@ -189,9 +189,9 @@ def test_a_file_that_is_no_manifest_is_a_finding_even_when_depth_is_asked_for(
 
 
 def test_a_dataset_of_a_later_format_is_told_by_its_version_not_by_what_is_new_in_it(built: Any) -> None:
-    built.edit_manifest(lambda v: v["options"].update(rasterizer="ader-2") or v.update(format_version=2))
+    built.edit_manifest(lambda v: v["options"].update(rasterizer="ader-2") or v.update(format_version=3))
     (finding,) = built.check()
-    assert (finding.code, finding.detail) == ("schema", "format version 2, this cocoad reads 1")
+    assert (finding.code, finding.detail) == ("schema", "format version 3, this cocoad reads 1 and 2")
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../half.json", ".."])
