@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from cocoad.base.errors import InputError
 from cocoad.dataset.manifest import DATASET_FILE
 
 _OWN = re.compile(  # what a build writes
-    r"dataset\.json|coco-root\.txt|split_\d{1,3}\.json|masks/split_\d{1,3}/\d{12}\.png"
+    r"dataset\.json|coco-root\.txt|(?:masks/)?split_(\d{1,3})(?:\.json|/\d{12}\.png)"
 )
 
 
@@ -22,6 +22,7 @@ class _Format(msgspec.Struct):
     """What every version of ``dataset.json`` says of itself."""
 
     format: Literal["cocoad-dataset"]
+    splits: dict[str, msgspec.Raw] = {}
 
 
 def check_target(
@@ -47,11 +48,12 @@ def check_target(
             raise InputError(f"{target} holds {path}, which the build reads: give another --out")
     if not any(target.iterdir()):
         return
-    if not _is_built(target):
+    built = _read_format(target)
+    if built is None:
         raise InputError(f"{target} is not empty and not a built dataset: give another --out, or delete it")
     if not overwrite:
         raise InputError(f"{target} is built already: --overwrite builds it again, --out DIR elsewhere")
-    if foreign := _first_foreign(target):
+    if foreign := _first_foreign(target, built.splits):
         raise InputError(f"{foreign} is not the dataset's: move it elsewhere, or give another --out")
     there = sorted(int(path.stem.removeprefix("split_")) for path in target.glob("split_*.json"))
     lost = [] if splits is None else [str(split) for split in there if split not in splits]
@@ -62,18 +64,21 @@ def check_target(
         )
 
 
-def _is_built(directory: Path) -> bool:
-    """Say whether ``dataset.json`` is there and says that it is one, of whichever version."""
+def _read_format(directory: Path) -> _Format | None:
+    """Return what ``dataset.json`` says, of whichever version; None where it is not there or says nothing of it."""
     path = directory / DATASET_FILE
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return path.is_file() and bool(msgspec.json.decode(path.read_bytes(), type=_Format))
-    return False
+        if path.is_file():
+            return msgspec.json.decode(path.read_bytes(), type=_Format)
+    return None
 
 
-def _first_foreign(directory: Path) -> Path | None:
-    """Return a file in a built dataset that no build wrote."""
+def _first_foreign(directory: Path, splits: Mapping[str, object]) -> Path | None:
+    """Return a file in a built dataset of these splits (where they are known) that no build wrote."""
     for path in sorted(directory.rglob("*")):
-        is_file = path.is_symlink() or not path.is_dir()
-        if is_file and not _OWN.fullmatch(path.relative_to(directory).as_posix()):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = _OWN.fullmatch(path.relative_to(directory).as_posix())
+        if name is None or (splits and name[1] is not None and name[1] not in splits):
             return path
     return None

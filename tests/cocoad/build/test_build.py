@@ -244,7 +244,8 @@ def test_missing_files_say_which_and_how_to_get_coco(tiny_coco: Any, tmp_path: P
     tiny_coco.path("train").unlink()
     done = _cocoad("build", "--coco-root", "coco", cwd=tmp_path)
     assert done.returncode == 2
-    assert f"{tiny_coco.path('train')} is missing: get train2017" in done.stderr
+    there = "(there is annotations/instances_val2017.json)"
+    assert f"{tiny_coco.path('train')} is missing {there}: get train2017" in done.stderr
     done = _cocoad("build", "--coco-root", "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     assert "the COCO root nowhere is not a directory: get train2017" in done.stderr

@@ -140,7 +140,7 @@ WRONG: dict[str, tuple[Damage, tuple[str, ...]]] = {
     "an absolute path": (image(file_name="/etc/passwd"), (VAL, "unsafe file_name '/etc/passwd'")),
     "an image twice": (image(id=101), (VAL, "image id 101 occurs more than once")),
     "an annotation twice": (annotation(id=101001), (VAL, "annotation id 101001 occurs more than once")),
-    "an id of 13 digits": (annotation(id=10**12), (VAL, "not COCO instances", "$.annotations[0].id")),
+    "an id of 13 digits": (image(id=10**12), (VAL, "not COCO instances", "$.images[1].id")),
     "a crowd of 2": (annotation(iscrowd=2), (VAL, "not COCO instances", "$.annotations[0].iscrowd")),
     "no area": (annotation(area=None), (VAL, "not COCO instances", "$.annotations[0].area")),
     "a category twice": (
