@@ -129,12 +129,23 @@ def test_honest_submissions_are_taken_and_dishonest_ones_refused(repository: Run
     assert "padim: refused: " in refused.stdout
     assert "error [claims] coco-ad, split 0: ader/mad is claimed to be" in refused.stdout
 
+    content = json.loads(honest)
+    content["about"]["reproduced"] = {"by": "ourselves", "where": "https://example.org"}
+    path.write_text(json.dumps(content))
+    commit(repository)
+    assert "error [keeper] submission.json" in repository(*CHECK, code=1).stdout
+
     path.write_bytes(honest)
     commit(repository)
     repository(*CHECK)
     merge(repository, "padim")
     page = (packed / "leaderboard" / "site" / "index.html").read_text()
     assert all(f'<th scope="row">{method}' in page for method in METHODS)
+
+    path.write_text(json.dumps(content))  # what the keeper says, on main
+    commit(repository)
+    repository("./check.sh", "--site")
+    assert "by ourselves</a>" in (packed / "leaderboard" / "site" / "index.html").read_text()
 
     repository("git", "switch", "-qc", "revision")
     shutil.copy(folder / "split_0.maps.png", folder.parent / "mean-image" / "split_0.maps.png")

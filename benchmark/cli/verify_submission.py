@@ -11,7 +11,7 @@ from cocoad.base.errors import EXIT_FINDINGS
 
 EXAMPLES = (
     "bench verify-submission submission/invad --dataset coco-ad",
-    "bench verify-submission results/* --truth truth --beside results --max-mb 12 --json",
+    "bench verify-submission results/* --truth truth --beside results --max-mb 12 --new --json",
 )
 PAGE = "docs/how-to/submit.md"
 
@@ -27,6 +27,7 @@ PAGE = "docs/how-to/submit.md"
 @click.option(
     "--max-mb", type=click.FloatRange(min=0, min_open=True), help="Refuse larger files.  [default: 1024]"
 )
+@click.option("--new", is_flag=True, help="Refuse what only a leaderboard's keeper may add.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     folders: tuple[Path, ...],
@@ -35,6 +36,7 @@ def command(
     truth: Path | None,
     beside: Path | None,
     max_mb: float | None,
+    new: bool,
     as_json: bool,
 ) -> None:
     """Verify the submissions in FOLDERS: files, images, decoding, and every metric computed again from the maps.
@@ -48,7 +50,7 @@ def command(
     truths = truths_for(folders, truth, dataset, coco_root)
     others = {} if beside is None else prints_beside(beside, folders)
     most = LARGEST if max_mb is None else int(max_mb * 1e6)
-    found = [verify(folder, truths, others, most) for folder in folders]
+    found = [verify(folder, truths, others, most, new) for folder in folders]
     if as_json:
         click.echo(json_bytes([as_plain(one) for one in found]).decode(), nl=False)
     else:

@@ -31,6 +31,8 @@ CODES = {
                        "or above 0.05 points without `lossy`", "pack again"),
     "record": Code("error", "the run's record was edited, or is of another dataset or metrics",
                    "pack the run's directory again"),
+    "keeper": Code("error", "a new submission says what only the leaderboard's keeper may: `reproduced` (with `--new`)",
+                   "take it out"),
     "constant-maps": Code("suspect", "more than 1 % of the maps have a single value",
                           "send image scores only to a table without pixel metrics, or explain"),
     "copied-maps": Code("suspect", "maps are the same for several images, or the same as in another submission",

@@ -131,7 +131,7 @@ def pack_split(
             raise UnusableMapsError(source.maps, problems)
         codec = chosen_codec(grids, image_size)
         levels = quantised(grids, codec)
-    exact = np.array([row.score for row in full.scores], np.float32)
+    exact = np.array([row.score for row in full.scored.scores], np.float32)
     table = ImageTable([image.id for image in truth.images], exact, *extremes)
     packed = rescored(truth, packed_maps(levels, codec, table, image_size), table.scores)
     difference, worst = furthest(packed.metrics, full.metrics)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from benchmark.metrics import Evaluation, Evaluator, undefined_said
-from benchmark.metrics.curves import Curves
-from benchmark.runs.outputs import ImageScore, Previews, shrink
+from benchmark.metrics import Evaluation
+from benchmark.runs.outputs import Previews
 from benchmark.runs.record import ByProtocol
+from benchmark.scoring.testset import TestSet
 from benchmark.submissions.atlas import ImageTable
 from benchmark.submissions.codec import Codec, FloatArray, GridArray, decoded
 from benchmark.submissions.truth import Truth
@@ -26,9 +23,14 @@ class Rescored:
     """What follows from maps and scores; images ascending by id."""
 
     evaluation: Evaluation
-    curves: Curves
-    scores: list[ImageScore]
-    previews: Previews
+    scored: TestSet
+
+    @property
+    def previews(self) -> Previews:
+        """Small versions of maps and masks."""
+        previews = self.scored.previews
+        assert previews is not None
+        return previews
 
     @property
     def metrics(self) -> ByProtocol:
@@ -50,31 +52,14 @@ def rescored(truth: Truth, read: ReadMaps, scores: FloatArray | None = None) -> 
         read: gives maps (B, S, S).
         scores: of the images (N,); None: the maps' maxima.
     """
-    evaluator = Evaluator()
-    rows: list[ImageScore] = []
-    small: list[FloatArray] = []
-    small_masks: list[npt.NDArray[np.bool_]] = []
+    scored = TestSet()
     for places in batches(len(truth.images)):
-        maps, masks, images = read(places), truth.masks(places), truth.images[places]
+        maps = read(places)
         image_scores = maps.max(axis=(1, 2)) if scores is None else scores[places]
-        evaluator.update(
-            maps,
-            masks,
-            labels=np.array([image.label for image in images]),
-            image_scores=image_scores,
-            classes=[image.class_name for image in images],
-            groups=[image.groups for image in images],
-        )
-        small.append(shrink(maps))
-        small_masks.append(shrink(masks) > 0.5)
-        rows += [
-            ImageScore(image.id, image.id, image.class_name, image.label, float(score), image.groups)
-            for image, score in zip(images, image_scores, strict=True)
-        ]
-    with undefined_said(lambda text: None):  # it is in the evaluation
-        evaluation = evaluator.compute()
-    previews = Previews(np.concatenate(small), np.concatenate(small_masks))
-    return Rescored(evaluation, evaluator.curves(), rows, previews)
+        samples = [image.sample() for image in truth.images[places]]
+        scored.add(samples, maps, truth.masks(places), image_scores.tolist())
+    evaluation = scored.evaluate(lambda text: None)  # what is undefined is in the evaluation
+    return Rescored(evaluation, scored)
 
 
 def batches(count: int) -> Iterator[slice]:

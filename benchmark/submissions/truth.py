@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.datasets.masks import load_mask
-from benchmark.datasets.samples import AnomalyDataset
+from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.runs.arrays import Shape, read_npz_member
 from benchmark.runs.record import DatasetInfo
 from benchmark.submissions.format import title_of
@@ -36,6 +36,14 @@ class TruthImage(msgspec.Struct, frozen=True, array_like=True):
     class_name: str
     label: int
     groups: tuple[str, ...]
+    has_truth: bool = True  # whether it is known which of its pixels are anomalous
+
+    def sample(self) -> Sample:
+        """Return it as scoring takes images; its pixels and mask are not files here."""
+        here = Path(self.id)
+        return Sample(
+            self.id, here, self.class_name, self.label, here if self.has_truth else None, self.groups
+        )
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -86,7 +94,7 @@ class Truth:
             raise InputError(f"the dataset {dataset.name} has no test images")
         samples = sorted(dataset.test, key=lambda sample: sample.id)
         packed = np.stack([np.packbits(load_mask(s, size), axis=1) for s in samples])
-        images = [TruthImage(s.id, s.class_name, s.label, s.groups) for s in samples]
+        images = [TruthImage(s.id, s.class_name, s.label, s.groups, s.has_truth) for s in samples]
         return cls(dataset.info(size), images, packed)
 
     def write(self, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from benchmark.runs.files import file_hashes
 from benchmark.runs.outputs import write_curves, write_previews, write_scores
 from benchmark.runs.provenance import EXTERNAL, SUBMISSION
 from benchmark.runs.record import FORMAT_VERSION, MethodInfo, Record, Status, write_record, write_status
@@ -25,11 +26,12 @@ def _write(one: VerifiedSplit, verified: Verified, about: About, out: Path) -> P
     name = re.sub(r"[^\w.+-]+", "-", verified.name)
     directory = out / f"{name}_{prefix_of(one.split.dataset)}"
     directory.mkdir(parents=True)
-    scored = one.rescored
+    scored, previews = one.rescored.scored, one.rescored.previews
     write_scores(directory, scored.scores)
-    write_previews(directory, scored.previews.maps, scored.previews.masks.astype("float32"))
-    write_curves(directory, scored.curves)
-    write_record(directory, _record(one, verified, about))
+    write_previews(directory, previews.maps, previews.masks)
+    write_curves(directory, scored.evaluator.curves())
+    record = _record(one, verified, about)
+    write_record(directory, msgspec.structs.replace(record, files=file_hashes(directory)))
     write_status(directory, Status("finished"))
     return directory
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.datasets import load_dataset
+from benchmark.runs.provenance import trust
 from benchmark.runs.record import ByProtocol, Record, record_from
 from benchmark.submissions.atlas import ImageTable, grids_of, table_as_written, table_of
 from benchmark.submissions.findings import Finding
@@ -65,12 +66,14 @@ class Verified:
     def trust(self) -> str:
         """How far its numbers can be relied on: a level of :data:`benchmark.runs.provenance.TRUST`.
 
-        Native where every split has its run's record, reproduced where the keeper of the leaderboard says so, else
-        rescored.
+        Native where every split has the record of a run of this bench, reproduced where the leaderboard's keeper says
+        so, else rescored.
         """
         if self.submission is not None and self.submission.about.reproduced is not None:
             return "reproduced"
-        native = bool(self.splits) and all(one.record is not None for one in self.splits)
+        native = bool(self.splits) and all(
+            one.record and trust(one.record) == "native" for one in self.splits
+        )
         return "native" if native else "rescored"
 
     @property
@@ -80,7 +83,11 @@ class Verified:
 
 
 def verify(
-    folder: Path, truths: Sequence[Truth], others: Others | None = None, most_bytes: int = LARGEST
+    folder: Path,
+    truths: Sequence[Truth],
+    others: Others | None = None,
+    most_bytes: int = LARGEST,
+    new: bool = False,
 ) -> Verified:
     """Verify a submission.
 
@@ -89,6 +96,7 @@ def verify(
         truths: ground truth, of its test sets among others.
         others: what other submissions' maps are, to find copies.
         most_bytes: that a file may have.
+        new: it is somebody's own, and nothing that the leaderboard's keeper says may be in it.
 
     Raises:
         InputError: there is no submission in the folder at all.
@@ -100,6 +108,9 @@ def verify(
     except InputError as error:
         return Verified(folder, None, findings=[Finding("schema", SUBMISSION_FILE, _short(error))])
     verified = Verified(folder, submission, findings=list(_folder_findings(folder, submission)))
+    if new and submission.about.reproduced is not None:
+        detail = "it says that it was reproduced, which is for the leaderboard's keeper to say"
+        verified.findings.append(Finding("keeper", SUBMISSION_FILE, detail))
     for split in submission.splits:
         try:
             one = _verified_split(folder, split, truths, most_bytes)
