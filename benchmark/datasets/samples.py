@@ -105,6 +105,7 @@ class AnomalyDataset:
             train_hash=self.train_hash,
             test_without_mask=sum(not sample.has_truth for sample in self.test),
             drawn_test_share=self.drawn,
+            gray_bits=self.train[0].bits if self.train else None,
             notes=list(self.notes),
             score_size=None if score_size == image_size else score_size,
         )

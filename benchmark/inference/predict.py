@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmark.datasets.images import SUFFIXES, read_image, resized
+from benchmark.datasets.images import SUFFIXES, resized
 from benchmark.inference.trained import Pixels, Prediction, TrainedModel
 from cocoad.base.errors import InputError
 from cocoad.base.files import json_bytes, write_atomic
@@ -99,7 +99,7 @@ def predict_files(
         advance(len(batch))
     for outcome in outcomes:  # a second pass: only now is the common scale known
         heat = np.load(out / outcome.map)
-        picture = overlay(read_image(Path(outcome.image)), (heat - low) / max(high - low, 1e-12))
+        picture = overlay(model.read(outcome.image), (heat - low) / max(high - low, 1e-12))
         write_atomic(out / outcome.overlay, picture)
     document = {
         "format": "cocoad-predictions",
@@ -190,7 +190,7 @@ def _batches(
         read: list[tuple[Path, Pixels]] = []
         for file in files[start : start + batch_size]:
             try:
-                read.append((file, resized(read_image(file), model.image_size)))
+                read.append((file, resized(model.read(file), model.image_size)))
             except InputError as error:
                 unreadable.append(str(error))
         if read:

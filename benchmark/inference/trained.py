@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from benchmark.datasets.images import as_rgb, read_image, resized
 from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
-from benchmark.runs.record import CONFIG_FILE, WEIGHTS_FILE
+from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, WEIGHTS_FILE
 from cocoad.base.errors import InputError, ResourceError, reason
 
 Pixels = npt.NDArray[np.uint8]
@@ -32,6 +32,14 @@ class _Trained(msgspec.Struct, frozen=True):
     image_size: Side
     backbone: str | None = None
     method_options: dict[str, Any] = {}
+
+
+class _Data(msgspec.Struct):
+    gray_bits: Annotated[int, msgspec.Meta(ge=8, le=16)] | None = None
+
+
+class _Recorded(msgspec.Struct):
+    dataset: _Data
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class TrainedModel:
     name: str
     image_size: int  # S, pixels
     device: torch.device
+    bits: int | None = None  # that gray images use, where their files have room for more, as in training
 
     def __repr__(self) -> str:
         return f"TrainedModel({self.name} at {self.image_size} pixels, on {self.device})"
@@ -72,8 +81,14 @@ class TrainedModel:
                 )
             pixels = Image.fromarray(image)
         else:
-            pixels = as_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+            pixels = self.read(image)
         return self.predict_batch([resized(pixels, self.image_size)])[0]
+
+    def read(self, image: str | Path | Image.Image) -> Image.Image:
+        """Return an image as RGB, as the training had it; raise as :meth:`predict`."""
+        return (
+            as_rgb(image, self.bits) if isinstance(image, Image.Image) else read_image(Path(image), self.bits)
+        )
 
     @torch.inference_mode()
     def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
@@ -108,7 +123,16 @@ def load_run(directory: str | Path, device: str = "auto") -> TrainedModel:
         method.load_state_dict(read_tensors(weights))
     except RuntimeError as error:
         raise InputError(f"{weights}: not of the method in {CONFIG_FILE}: {reason(error)}") from None
-    return TrainedModel(method.eval().to(target), config.method, config.image_size, target)
+    bits = _gray_bits(directory / RESULT_FILE)
+    return TrainedModel(method.eval().to(target), config.method, config.image_size, target, bits)
+
+
+def _gray_bits(record: Path) -> int | None:
+    """Return what a run's record says of its gray images; None without one."""
+    try:
+        return msgspec.json.decode(record.read_bytes(), type=_Recorded).dataset.gray_bits
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _read_config(path: Path) -> _Trained:

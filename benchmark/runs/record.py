@@ -72,6 +72,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     train_hash: str = ""  # of the training images alone
     test_without_mask: Count = 0  # anomalous images that count for the image metrics alone
     drawn_test_share: float | None = None  # of the normal images, drawn since the dataset has no test set
+    gray_bits: int | None = None  # that gray images use, where their files have room for more
     notes: list[str] = []  # what its reader took or left out
 
     @property

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from benchmark.cli.run import command
+from benchmark.inference.trained import load_run
 from benchmark.runs.outputs import read_previews, read_scores
 from benchmark.runs.record import Record, read_record, read_status
 from cocoad.base.errors import InputError
@@ -162,3 +165,15 @@ def test_a_metric_that_is_undefined_is_one_line_without_a_file_of_ours(tiles: Pa
     lines = CliRunner().invoke(command, arguments, catch_exceptions=False).output.splitlines()
     assert any(line.startswith("warning: undefined under the protocol ader: image_auroc") for line in lines)
     assert not any(".py" in line for line in lines)
+
+
+def test_images_of_12_bits_in_files_of_16_are_predicted_as_they_were_trained_on(tmp_path: Path) -> None:
+    for number, part in enumerate(["train"] * 8 + ["test"] * 2):
+        path = tmp_path / "deep" / part / "good" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((SIZE, SIZE), 100 * number + 3000, np.uint16)).save(path)
+    directory = run(tmp_path / "deep", tmp_path / "runs")
+    assert read_record(directory).dataset.gray_bits == 12
+    model = load_run(directory, "cpu")
+    eight = np.full((SIZE, SIZE, 3), (3900 >> 4), np.uint8)
+    assert (model.predict(path).map == model.predict(eight).map).all()
