@@ -11,12 +11,17 @@ from benchmark.leaderboard.entries import BUDGET, Entry, entries_of
 from benchmark.leaderboard.per_class import PER_CLASS, with_class_means
 from benchmark.leaderboard.published.datasets import ABOUT, COCO_AD, PublishedDataset, named_like
 from benchmark.leaderboard.table import COUNTS, DATASET, OWN, VARIANT
+from benchmark.metrics.evaluation import PARTLY_MASKED, VANISHED_MASKS
 from benchmark.runs.columns import COLUMNS
 from cocoad.base.errors import InputError
 from cocoad.coco.partition import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
+OF_TEST_SET = {
+    VANISHED_MASKS: "many masks have nothing left at this size (vanished-masks): ader takes such images for normal",
+    PARTLY_MASKED: "some anomalous images have no mask (partly-masked): the pixel metrics are over the others",
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def rankings(table: pd.DataFrame, columns: Sequence[str], sort: str) -> list[Ran
             about, beside, notes = _published_beside(block, published)
             joined |= {about.key} if about and len(beside) else set()
             entries = entries_of(block.rows, columns, notes) + entries_of(beside, columns, notes)
-            notes = [*block.notes, *_missing_of(block, missing), *notes]
+            notes = [*block.notes, *_missing_of(block, missing), *_of_test_set(block), *notes]
             found.append(
                 _ranked(_title(block, about if len(beside) else None), protocol, entries, sort, notes)
             )
@@ -104,6 +109,12 @@ def _title(block: _Block, about: PublishedDataset | None) -> str:
     """Return a block's title; where published rows stand in it, with the declared name of what they are about."""
     named = about and about.key != COCO_AD and about.name.lower() != block.name.lower()
     return f"{block.title}: {about.name}" if about and named else block.title
+
+
+def _of_test_set(block: _Block) -> list[str]:
+    """Return what the runs' flags say of the masks that all of them were scored on."""
+    flags = {flag for flags in block.rows["flags"] for flag in str(flags).split(";")}
+    return [note for flag, note in OF_TEST_SET.items() if flag in flags]
 
 
 def _missing_of(block: _Block, notes: Sequence[str]) -> list[str]:

@@ -55,6 +55,22 @@ def test_the_csv_has_a_row_per_run_and_protocol_with_metrics_cost_versions_and_h
     assert (first["flags"], first["run"]) == ("outlier-pixel", str(run))
 
 
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("vanished-masks", "ader takes such images for normal"),
+        ("partly-masked", "pixel metrics are over the others"),
+    ],
+)
+def test_what_a_flag_says_of_the_masks_of_a_test_set_stands_above_its_ranking(
+    flag: str, said: str, make_run: Any
+) -> None:
+    board = leaderboard([make_run("a", "invad", 0.5, flags=[flag]), make_run("b", "rd", 0.4, flags=[flag])])
+    assert any(said in note for note in board.rankings()[0].notes)
+    assert said in board.text("md")
+    assert not any(said in note for note in leaderboard([make_run("c", "rd", 0.4)]).rankings()[0].notes)
+
+
 def test_an_undefined_metric_is_an_empty_cell_with_its_reason(make_run: Any) -> None:
     metrics = {"ader": {**dict.fromkeys(METRICS, 0.5), "image_auroc": None}}
     run = make_run("a", metrics=metrics, undefined={"ader/image_auroc": "no normal image"})
