@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from cocoad.base.console import plain_table
@@ -54,7 +53,7 @@ def breakdown(step: Callable[[], object], device: torch.device) -> list[Part]:
         wall = time.perf_counter() - started
     seconds: dict[str, float] = {}
     for event in profiler.key_averages():
-        if event.device_type == DeviceType.CPU:  # those of the GPU are the same kernels once more
+        if event.device_type.name == "CPU":  # those of the GPU are the same kernels once more
             spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
             seconds[kind_of(event.key)] = seconds.get(kind_of(event.key), 0.0) + spent / 1e6
     if on_gpu:

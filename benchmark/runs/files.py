@@ -26,6 +26,9 @@ BOUND = (
 )  # fmt: skip
 
 
+CHECKPOINTS_DIR = "checkpoints"  # of a training under way: step-N.safetensors
+
+
 class _Bound(msgspec.Struct):
     files: dict[str, str] = {}
 
@@ -53,6 +56,11 @@ def check_file(directory: Path, name: str) -> None:
         raise InputError(
             f"{directory / name}: its content does not match its hash in {RESULT_FILE}: it was changed after the run"
         )
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """Return the checkpoints that a run can go on from, the newest last."""
+    return sorted((directory / CHECKPOINTS_DIR).glob("step-*.safetensors"))
 
 
 def clear_leftovers(directory: Path) -> None:

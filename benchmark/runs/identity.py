@@ -10,10 +10,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.config import Precision, Preset, RunConfig, differences, to_plain
+from benchmark.config import (
+    WITHOUT_EFFECT_ON_TRAINING,
+    Precision,
+    Preset,
+    RunConfig,
+    differences,
+    read_yaml,
+    to_plain,
+)
 from benchmark.facts import Facts
 from benchmark.runs.environment import has_native_bf16
-from benchmark.runs.record import Record
+from benchmark.runs.record import CONFIG_FILE, Record
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes
 
@@ -97,3 +105,22 @@ def check_finished(
     if changed:
         names = ", ".join(changed)
         raise InputError(f"{directory} holds a run with another {names}: give --overwrite, or another --out")
+
+
+def check_interrupted(directory: Path, config: RunConfig, ignored: Collection[str] = ()) -> None:
+    """Make sure that the checkpoints in ``directory`` can be gone on from by a run of ``config``.
+
+    Raises:
+        InputError: they are of a training that differs, in more than the fields that are ``ignored``.
+    """
+    there = read_yaml(directory / CONFIG_FILE)
+    if not isinstance(there, dict):
+        raise InputError(
+            f"{directory / CONFIG_FILE}: not a run's configuration: give --overwrite to start anew"
+        )
+    of_no_account = {*ignored, *WITHOUT_EFFECT_ON_TRAINING}
+    if changed := [name for name in differences(there, to_plain(config)) if name not in of_no_account]:
+        raise InputError(
+            f"{directory} holds an interrupted run with another {', '.join(changed)}: give --overwrite to start anew, "
+            "or another --out"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -128,6 +129,9 @@ def import_submitit() -> Any:
 def _executor(cluster: Cluster, needs: Needs, out: Path, job: Job) -> Any:
     folder = (job.cwd / out / SWEEP_DIR / "jobs").resolve()
     submitit = import_submitit()
+    os.environ.setdefault(
+        "PYTHONSAFEPATH", "1"
+    )  # its module is started, which must not look in the folder first
     executor = submitit.AutoExecutor(folder, cluster, **{f"{cluster}_max_num_timeout": MAX_TIMEOUTS})
     place = hashlib.sha256(str((job.cwd / job.directory).resolve()).encode()).hexdigest()[:8]
     parameters: dict[str, Any] = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import yaml
 
+import benchmark
 from benchmark.config import RunConfig, to_plain
 from benchmark.runs.record import RESULT_FILE, Status, read_status, write_status
 from benchmark.sweep.plan import PlannedRun
@@ -28,6 +29,7 @@ from cocoad.base.files import write_atomic
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+PROGRAM = str(Path(benchmark.__file__).with_name("__main__.py"))
 LOG_FILE = "log.txt"  # in the run directory: what the run said, of all attempts
 SWEEP_DIR = ".sweep"  # beside the run directories: configurations and jobs on their way
 POLL_S = 0.2
@@ -52,13 +54,16 @@ class Job:
         return self.directory.parent / SWEEP_DIR / f"{self.directory.name}.yaml"
 
     def command(self) -> list[str]:
-        """Return the command line: ``bench run``, under ``torchrun`` for several processes."""
-        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(self.processes), "-m"]
+        """Return the command line: ``bench run``, under ``torchrun`` for several processes.
+
+        It is started by the file of its program: a module would be looked for in the current folder first.
+        """
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.processes)]
         flags = [
             flag for flag, given in (("--resume", self.resume), ("--overwrite", self.overwrite)) if given
         ]
         return [
-            sys.executable, "-m", *(launcher if self.processes > 1 else []), "benchmark", "run",
+            sys.executable, *(launcher if self.processes > 1 else []), PROGRAM, "run",
             "--config", str(self.config_file), "--out", str(self.directory.parent), *flags,
         ]  # fmt: skip
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from benchmark.config import RunConfig, Settings, differences, read_yaml, to_plain
+from benchmark.config import RunConfig, Settings
 from benchmark.datasets import load_dataset
 from benchmark.methods.registry import facts_of
 from benchmark.profiling.speeds import known_speed
 from benchmark.runs.collect import run_state
-from benchmark.runs.identity import check_finished, resolved, run_directory
-from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, read_status
+from benchmark.runs.files import checkpoints
+from benchmark.runs.identity import check_finished, check_interrupted, resolved, run_directory
+from benchmark.runs.record import RESULT_FILE, read_status
 from benchmark.sweep.request import MethodSettings, Request
 from benchmark.training.request import configured
 from cocoad.base.console import plain_table, show
@@ -138,32 +139,21 @@ def _planned(
         return PlannedRun(config, directory, "finished", found.detail, False, 0.0)
     if found.state == "invalid":
         raise InputError(f"{found.detail}: give --overwrite, or another --out")
-    resume = _same(directory, here, elsewhere)
+    resume = method.resumes and bool(checkpoints(directory))
+    if resume:
+        check_interrupted(directory, here, _ignored(here, elsewhere))
     share = status.epoch / status.epochs if resume and status and status.epochs else 0.0
-    if not method.resumes:
-        share = 0.0
     hours = None if whole is None else _hours(here, facts, left=1 - share)
     if found.state == "failed":
         return PlannedRun(config, directory, "failed before", found.detail, resume, hours)
     if not resume:
-        return PlannedRun(config, directory, "to do", "interrupted under another configuration", False, whole)
+        return PlannedRun(config, directory, "to do", f"interrupted {found.detail}", False, whole)
     return PlannedRun(config, directory, "to resume", found.detail, True, hours)
 
 
 def _ignored(here: RunConfig, elsewhere: bool) -> Sequence[str]:
     """Return the fields in which a run on another device may differ, where any device will do."""
     return BY_DEVICE if here.device == "auto" or elsewhere else ()
-
-
-def _same(directory: Path, here: RunConfig, elsewhere: bool) -> bool:
-    """Say whether what was begun in a directory can be gone on with."""
-    try:
-        there = read_yaml(directory / CONFIG_FILE)
-    except InputError:
-        return False
-    if not isinstance(there, dict):
-        return False
-    return set(differences(there, to_plain(here))) <= set(_ignored(here, elsewhere))
 
 
 def _hours(config: RunConfig, facts: _Facts, left: float = 1.0) -> float | None:

@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from benchmark.runs.files import CHECKPOINTS_DIR, checkpoints
 from benchmark.training.tensorfile import save_tensors
 
-CHECKPOINTS_DIR = "checkpoints"
 KEPT = 2
 Tensors = dict[str, Tensor]
 Meta = dict[str, Any]
@@ -31,13 +31,13 @@ def write_checkpoint(directory: Path, step: int, tensors: Tensors, meta: Meta) -
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {"meta": json.dumps(meta), "sha256": _digest(tensors)}
     save_tensors(folder / f"step-{step:09d}.safetensors", tensors, header)
-    for old in _checkpoints(folder)[:-KEPT]:
+    for old in checkpoints(directory)[:-KEPT]:
         old.unlink()
 
 
 def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tensors, Meta] | None:
     """Return the newest checkpoint that is sound, or None; ``warn`` hears of the damaged ones."""
-    paths = _checkpoints(directory / CHECKPOINTS_DIR)
+    paths = checkpoints(directory)
     while paths:
         path = paths.pop()
         try:
@@ -51,17 +51,6 @@ def read_checkpoint(directory: Path, warn: Callable[[str], None]) -> tuple[Tenso
         instead = "the checkpoint before it is tried" if paths else "none is before it, training starts again"
         warn(f"{path} is damaged: {instead}")
     return None
-
-
-def has_checkpoint(directory: Path) -> bool:
-    """Say whether a run has anything to go on from."""
-    return bool(_checkpoints(directory / CHECKPOINTS_DIR))
-
-
-def clear_unfinished(directory: Path) -> None:
-    """Delete what a killed process left of a checkpoint, of ours and of safetensors' own making."""
-    for path in (directory / CHECKPOINTS_DIR).glob(".*"):
-        path.unlink()
 
 
 def delete_checkpoints(directory: Path) -> None:
@@ -97,10 +86,6 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors, meta: Met
         index, name = key.split("/")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": meta["param_groups"]})
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*.safetensors"))
 
 
 def _digest(tensors: Tensors) -> str:

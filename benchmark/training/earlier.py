@@ -7,10 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from benchmark.config import WITHOUT_EFFECT_ON_TRAINING, RunConfig, differences, read_yaml, to_plain
+from benchmark.config import RunConfig, to_plain
 from benchmark.runs.collect import progress_of
 from benchmark.runs.evaluations import EVALUATIONS_FILE
-from benchmark.runs.files import clear_leftovers
+from benchmark.runs.files import checkpoints, clear_leftovers
+from benchmark.runs.identity import check_interrupted
 from benchmark.runs.record import (
     CONFIG_FILE,
     MAPS_DIR,
@@ -19,8 +20,7 @@ from benchmark.runs.record import (
     TRAIN_LOG_FILE,
     read_status,
 )
-from benchmark.training.checkpoint import clear_unfinished, delete_checkpoints, has_checkpoint
-from cocoad.base.errors import InputError
+from benchmark.training.checkpoint import delete_checkpoints
 from cocoad.base.files import write_atomic
 
 UNFINISHED_MAPS = f".{MAPS_DIR}.partial"
@@ -38,16 +38,12 @@ def prepare(directory: Path, config: RunConfig, force: bool) -> tuple[int, list[
     Raises:
         InputError: it has checkpoints, of another configuration; nothing was changed.
     """
-    goes_on = not force and has_checkpoint(directory)
-    if goes_on and (changed := _changed(directory, config)):
-        raise InputError(
-            f"{directory} holds an interrupted run with another {', '.join(changed)}: give --overwrite to start anew, "
-            "or another --out"
-        )
+    goes_on = not force and bool(checkpoints(directory))
+    if goes_on:
+        check_interrupted(directory, config)
     status = read_status(directory)
     (directory / RESULT_FILE).unlink(missing_ok=True)
     clear_leftovers(directory)
-    clear_unfinished(directory)
     for maps in (MAPS_DIR, UNFINISHED_MAPS):
         shutil.rmtree(directory / maps, ignore_errors=True)
     if not goes_on:
@@ -60,12 +56,3 @@ def prepare(directory: Path, config: RunConfig, force: bool) -> tuple[int, list[
         return 0, []
     how = "failed" if status.state == "failed" else "interrupted"
     return status.epoch, [f"{how} {progress_of(status)}: going on"]
-
-
-def _changed(directory: Path, config: RunConfig) -> list[str]:
-    there = read_yaml(directory / CONFIG_FILE)
-    if not isinstance(there, dict):
-        raise InputError(
-            f"{directory / CONFIG_FILE}: not a run's configuration: give --overwrite to start anew"
-        )
-    return [name for name in differences(there, to_plain(config)) if name not in WITHOUT_EFFECT_ON_TRAINING]

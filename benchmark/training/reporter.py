@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmark.runs.collect import progress_of
 from benchmark.runs.evaluations import Look
+from benchmark.runs.files import checkpoints
 from benchmark.runs.record import Status, read_status, write_status
-from benchmark.training.checkpoint import has_checkpoint
 from cocoad.base.console import path_line
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Reporter:
             raise
         except KeyboardInterrupt:
             status = read_status(self.directory)
-            if status is not None and has_checkpoint(self.directory):
+            if status is not None and checkpoints(self.directory):
                 self.say(
                     f"interrupted {progress_of(status)}: the same command goes on from the last checkpoint"
                 )

@@ -91,10 +91,23 @@ def test_a_sweep_has_the_exit_code_of_its_worst_run() -> None:
 
 def test_several_processes_are_started_by_torchrun(job: Job) -> None:
     command = Job(job.config, job.directory, job.cwd, resume=True, processes=2).command()
-    assert command[1:7] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    assert command[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    assert Path(command[6]).name == "__main__.py"
     assert command[-1] == "--resume"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(12, "12 s"), (600, "10 min"), (9000, "2.5 h")])
 def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_is_not_disturbed_by_somebodys_file_of_our_name(
+    processes: int, tiles: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "benchmark.py").write_text("raise SystemExit('somebody else is benchmarked here')")
+    config = RunConfig("mean-image", tiles, split=None, image_size=64, device="cpu", workers=0)
+    job = Job(config, Path("runs/mean-image_tiles_seed-42"), tmp_path, processes=processes)
+    outcome = run_job(job)
+    assert (outcome.state, outcome.reason) == ("finished", "")

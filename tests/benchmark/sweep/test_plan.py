@@ -50,6 +50,8 @@ def begun(run: PlannedRun, status: Status, **changes: Any) -> None:
     write_status(run.directory, status)
     config = settled(run, **changes)
     (run.directory / "config.yaml").write_text(yaml.safe_dump(to_plain(config)))
+    (run.directory / "checkpoints").mkdir(exist_ok=True)
+    (run.directory / "checkpoints" / "step-000000007.safetensors").touch()
 
 
 def finished(run: PlannedRun, tiles: Path, make_run: Any, **changes: Any) -> None:
@@ -146,8 +148,11 @@ def test_an_interrupted_run_is_resumed_only_under_its_own_configuration(tiles: P
     found = only(asked, out)
     assert (found.state, found.resume, found.detail) == ("to resume", True, "at epoch 2 of 5")
     begun(run, Status("running", 2, 5), weights="imagenet")
-    found = only(asked, out)
-    assert (found.state, found.resume) == ("to do", False)
+    with pytest.raises(InputError, match="an interrupted run with another weights: give --overwrite"):
+        only(asked, out)
+    assert only(asked, out, overwrite=True).detail == "again"
+    (run.directory / "checkpoints" / "step-000000007.safetensors").unlink()  # nothing is lost then
+    assert (only(asked, out).state, only(asked, out).resume) == ("to do", False)
 
 
 def test_a_run_that_failed_is_tried_again_and_a_running_one_left_alone(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +20,7 @@ from PIL import Image
 
 from benchmark.config import RunConfig
 from benchmark.runs.record import read_record, read_status
+from benchmark.sweep.execute import PROGRAM
 from benchmark.training.runner import run
 from cocoad.base.errors import CocoadError, InputError, ResourceError
 
@@ -140,3 +146,49 @@ def test_weights_of_another_size_are_refused(config: Make, tmp_path: Path) -> No
 def test_a_batch_that_does_not_divide_is_refused(config: Make, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="8 training images do not fill a batch of 9"):
         run(config(recipe=replace(config().recipe, batch_size=9)), tmp_path)
+
+
+def squeezed(self: Any, images: torch.Tensor) -> torch.Tensor:
+    """Reconstruct so that the batch norm sees one value of each channel of an image."""
+    small = torch.nn.functional.adaptive_avg_pool2d(images, 4)
+    return self.net(small).mean((2, 3), keepdim=True).expand_as(images)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "advice"), [(1, "a larger --batch-size"), (7, "recipe.drop_last=true")]
+)
+def test_a_batch_norm_that_would_see_a_single_value_is_said_before_the_training(
+    batch_size: int, advice: str, config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny, "reconstructed", squeezed)
+    recipe = replace(config().recipe, batch_size=batch_size, drop_last=False)
+    with pytest.raises(InputError, match=f"batch norms that see a single value .*: give .*{advice}"):
+        run(config(recipe=recipe), tmp_path)
+    assert not list(tmp_path.rglob("train_log.csv"))
+    run(config(recipe=replace(recipe, batch_size=4)), tmp_path / "fine")
+
+
+def test_a_termination_is_as_good_as_ctrl_c_and_says_how_to_go_on(tiles: Path, tmp_path: Path) -> None:
+    arguments = [
+        "--method",
+        "invad-lite",
+        "--backbone",
+        "test_resnet",
+        "--weights",
+        "random",
+        "--device",
+        "cpu",
+    ]
+    arguments += ["--dataset", str(tiles), "--image-size", "64", "--batch-size", "2", "--epochs", "5000"]
+    arguments += ["--checkpoint-every", "0", "--out", str(tmp_path / "runs")]
+    command = [sys.executable, PROGRAM, "run", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        while len(list(tmp_path.glob("runs/*/checkpoints/step-*"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert re.search(r"interrupted at epoch \d+ of 5000: the same command goes on", said)
+    assert said.endswith("error: interrupted\n")

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from benchmark.runs.outputs import read_scores
 from benchmark.runs.record import read_record
+from benchmark.sweep.execute import PROGRAM
 
 METHODS = ["invad-lite", "mean-image"]
 ARGUMENTS = ["--backbone", "test_resnet", "--weights", "random", "--image-size", "64", "--device", "cpu"]
@@ -30,7 +31,7 @@ ARGUMENTS += ["--batch-size", "4", "--epochs", "2", "--workers", "0", "--save-ma
 def bench(processes: int, *arguments: str) -> None:
     launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
     start = launcher if processes > 1 else []
-    command = [sys.executable, *start, "-m", "benchmark", "run", *arguments]
+    command = [sys.executable, *start, PROGRAM, "run", *arguments]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("next: bench leaderboard") == 1
