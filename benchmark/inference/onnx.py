@@ -26,12 +26,12 @@ CHECKED = (1, 3)  # batches on which the file is tried; neither is the one that 
 
 
 class _MapsAndScores(nn.Module):
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, size: int | None) -> None:
         super().__init__()
-        self.method = method
+        self.method, self.size = method, size
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.method.predict(images)
+        return self.method.predict(images, self.size)
 
 
 def export_onnx(model: TrainedModel, path: Path) -> float:
@@ -50,7 +50,7 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
     import onnxruntime
 
     refused = f"the method {model.name!r} cannot be exported to ONNX"
-    network = _MapsAndScores(model.method.cpu()).eval()
+    network = _MapsAndScores(model.method.cpu(), model.score_size).eval()
     size = model.image_size
     generator = torch.Generator().manual_seed(0)
     example = torch.rand(2, 3, size, size, generator=generator)

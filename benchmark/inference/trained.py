@@ -30,6 +30,7 @@ class _Trained(msgspec.Struct, frozen=True):
 
     method: str
     image_size: Side
+    score_size: Side | None = None
     backbone: str | None = None
     method_options: dict[str, Any] = {}
 
@@ -56,9 +57,10 @@ class TrainedModel:
 
     method: Method
     name: str
-    image_size: int  # S, pixels
+    image_size: int  # pixels, of what the method sees
     device: torch.device
     bits: int | None = None  # that gray images use, where their files have room for more, as in training
+    score_size: int | None = None  # S, pixels, of its maps; None: image_size
 
     def __repr__(self) -> str:
         return f"TrainedModel({self.name} at {self.image_size} pixels, on {self.device})"
@@ -94,7 +96,7 @@ class TrainedModel:
     def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
         """Return the predictions of images (S, S, 3), RGB, in one pass."""
         batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
-        maps, scores = self.method.predict(batch.float() / 255)
+        maps, scores = self.method.predict(batch.float() / 255, self.score_size)
         arrays = maps.float().cpu().numpy()
         if not np.isfinite(arrays).all():
             raise InputError(f"{self.name} gives maps that are not finite: its weights are damaged")
@@ -124,7 +126,9 @@ def load_run(directory: str | Path, device: str = "auto") -> TrainedModel:
     except RuntimeError as error:
         raise InputError(f"{weights}: not of the method in {CONFIG_FILE}: {reason(error)}") from None
     bits = _gray_bits(directory / RESULT_FILE)
-    return TrainedModel(method.eval().to(target), config.method, config.image_size, target, bits)
+    return TrainedModel(
+        method.eval().to(target), config.method, config.image_size, target, bits, config.score_size
+    )
 
 
 def _gray_bits(record: Path) -> int | None:
