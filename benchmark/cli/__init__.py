@@ -20,6 +20,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "predict": "Apply a trained run to images of your own.",
     "leaderboard": "Rank finished runs: terminal, CSV, Markdown or LaTeX.",
     "compare": "Say which of two runs is better, and on what.",
+    "reproduce": "Meet published numbers: run what a plan needs, and say which are met.",
     "report": "Write one HTML page about finished runs.",
     "pack": "Make a small submission of runs or maps, for a leaderboard.",
     "verify-submission": "Score submissions again and say what is wrong with them.",

@@ -22,13 +22,17 @@ def chosen(plan: Plan, methods: Sequence[str], classes: Sequence[str]) -> tuple[
     Raises:
         InputError: the plan has no such method, target or part.
     """
-    targets = [
-        target for target in plan.targets if not methods or {target.name, target.method} & set(methods)
-    ]
-    known = {target.name for target in plan.targets} | {target.method for target in plan.targets}
+    names = {target.name for target in plan.targets}
+    known = names | {target.method for target in plan.targets}
     for what, asked, there in (("method", methods, known), ("class", classes, plan.counts)):
         if unknown := [name for name in asked if name not in there]:
             raise InputError(f"no {what} {unknown[0]!r} in this plan: there are {', '.join(sorted(there))}")
+    by_method = [name for name in methods if name not in names]  # a target's own name means it alone
+    targets = [
+        target
+        for target in plan.targets
+        if not methods or target.name in methods or target.method in by_method
+    ]
     return targets, [part for part in plan.counts if not classes or part in classes]
 
 

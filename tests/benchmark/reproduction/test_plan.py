@@ -54,7 +54,8 @@ def test_an_unknown_plan_names_those_there_are() -> None:
 
 def test_some_methods_and_classes_can_be_chosen_and_others_are_refused() -> None:
     plan = read_plan("mvtec-ad-by-class")
-    targets, parts = chosen(plan, ["padim"], ["screw", "bottle"])
+    assert [target.name for target in chosen(plan, ["padim"], [])[0]] == ["padim"]
+    targets, parts = chosen(plan, ["padim-resnet18", "padim"], ["screw", "bottle"])
     assert [target.name for target in targets] == ["padim", "padim-resnet18"]
     assert parts == ["bottle", "screw"]
     asked = request(plan, targets, parts, Path("mvtec"), Settings({"weights": "random"}))
