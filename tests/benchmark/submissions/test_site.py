@@ -113,3 +113,39 @@ def test_an_unpacked_submission_is_a_run_like_any_other(submit: Submit, truth: T
     (ranking,) = leaderboard([directory]).rankings()
     (entry,) = ranking.entries
     assert (entry.method, entry.trust, entry.budget["pretraining"]) == ("one", "rescored", "LVD-142M")
+
+
+@pytest.mark.browser
+def test_the_page_filters_by_splits_trust_and_pretraining_without_any_request(
+    submit: Submit, truth: Truth, tmp_path: Path, browser: Any
+) -> None:
+    submit("first", pretraining="none", code="https://example.org/code")
+    submit("second", 1, reproduced=Reproduction("a lab", "https://example.org/where"))
+    site = write_site(tmp_path / "results", [truth], tmp_path / "site")
+    browser.set_window_size(1280, 900)
+    browser.get(site.path.as_uri())
+    assert browser.get_log("browser") == []
+
+    def shown() -> set[str]:
+        rows = browser.find_elements("css selector", ".board:not([hidden]) tbody tr:not([hidden]) th")
+        return {row.text.split()[0] for row in rows if row.is_displayed()}
+
+    def choose(selector: str, value: str) -> None:
+        from selenium.webdriver.support.select import Select
+
+        Select(browser.find_element("css selector", selector)).select_by_visible_text(value)
+
+    assert {"first", "second", "vitad"} <= shown()  # split 0, that of the submissions
+    choose("select[data-by=trust]", "reproduced")
+    assert shown() == {"second"}
+    choose("select[data-by=trust]", "any")
+    choose("select[data-by=pretraining]", "none")
+    assert "first" in shown()
+    assert not {"second", "vitad"} & shown()
+    choose("select[data-by=pretraining]", "any")
+    choose("select[data-of=part]", "mean")
+    assert "first" not in shown()
+    assert "vitad" in shown()
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    browser.set_window_size(500, 900)
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
