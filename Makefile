@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 LOWEST := .venv-lowest
-LOWEST_EXTRAS := figures offline onnx report slurm tensorboard
+LOWEST_EXTRAS := figures hub offline onnx report slurm tensorboard
 
 .PHONY: demo test check performance docs docs-links lock lowest dist clean
 
