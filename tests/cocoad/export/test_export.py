@@ -78,7 +78,7 @@ def test_what_is_there_already_is_not_written_over(built: Any, tmp_path: Path, l
     assert sorted(out.rglob("*")) == before
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"coco"}))  # which has outlines, no masks
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -99,7 +99,7 @@ def test_a_mask_that_is_not_as_built_stops_the_export_before_any_split_appears(
     damage(mask)
     with pytest.raises(InputError, match=message):
         export(built, layout, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert list((tmp_path / "out").rglob("*")) == []
     mask.write_bytes(sound)
     export(built, layout, tmp_path / "out")
 
