@@ -6,6 +6,8 @@ Lines that install are the business of test_light.py and test_packaging.py.
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import os
 import re
@@ -163,6 +165,19 @@ def test_what_the_page_runs_works(page: Path, prepared: Path, tmp_path: Path) ->
             for line in block.lines:
                 if not line.startswith("pip install "):
                     execute(line, place)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_the_pages_python_imports_of_the_two_packages_is_there(page: Path) -> None:
+    for block in (each for each in blocks(page) if each.kind == "python"):
+        for node in ast.walk(ast.parse(block.text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
+                "cocoad",
+                "benchmark",
+            ):
+                module = importlib.import_module(node.module or "")
+                for name in node.names:
+                    assert hasattr(module, name.name), f"from {node.module} import {name.name}"
 
 
 def test_every_link_between_pages_leads_to_a_file() -> None:

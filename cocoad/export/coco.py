@@ -8,8 +8,9 @@ import msgspec
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes, write_atomic
-from cocoad.coco.annotations import parse_annotations, read_bytes
-from cocoad.dataset.manifest import find_coco_root, read_dataset, read_split
+from cocoad.coco.instances import read_bytes
+from cocoad.dataset.images import find_coco_root
+from cocoad.dataset.manifest import read_dataset, read_split
 
 _Raw = dict[str, msgspec.Raw]
 
@@ -53,7 +54,6 @@ def export_coco(dataset: Path, out: Path, coco_root: Path | None = None) -> list
     data = read_bytes(source)
     if sha256_bytes(data) != manifest.inputs["val"].sha256:
         raise InputError(f"{source} is not the file that {dataset} was built from: give --coco-root DIR")
-    parse_annotations(data, source, segmentations=False)  # says in one line what is wrong with it
     parts = msgspec.json.decode(data, type=_Parts)
     annotations = [(msgspec.json.decode(raw, type=_Annotation), raw) for raw in parts.annotations]
     images = [(msgspec.json.decode(raw, type=_Entry).id, raw) for raw in parts.images]

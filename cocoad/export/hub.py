@@ -16,11 +16,12 @@ from cocoad.export.tables import COLUMNS, Table, write_tables
 CROISSANT_FILE, CARD_FILE = "croissant.json", "README.md"
 PAPER = "https://arxiv.org/abs/2404.10760"
 LICENSE = "https://creativecommons.org/licenses/by/4.0/"
-DESCRIPTION = (
+COCO_AD = (
     "COCO-AD, a benchmark of general-purpose anomaly detection (Zhang et al., 2024), made from the annotations of "
-    "COCO 2017: in each of four splits, twenty of the eighty categories are held out as anomalies. Tables of paths, "
-    "labels, categories and masks; the images are COCO's and are not included."
+    "COCO 2017: in each of four splits, twenty of the eighty categories are held out as anomalies."
 )
+OWN = "A benchmark of anomaly detection made in the way of COCO-AD (Zhang et al., 2024), with a partition of its own."
+CONTENT = "Tables of paths, labels, categories and masks; the images are COCO's and are not included."
 CITATION = (
     "@article{zhang2024cocoad, title={Learning Feature Inversion for Multi-class Anomaly Detection under "
     "General-purpose COCO-AD Benchmark}, author={Zhang, Jiangning and others}, journal={arXiv preprint "
@@ -90,8 +91,8 @@ def croissant(manifest: DatasetManifest, tables: list[Table]) -> dict[str, Any]:
         },
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
-        "name": "COCO-AD",
-        "description": DESCRIPTION + _options_said(manifest),
+        "name": _title(manifest),
+        "description": _description(manifest),
         "version": __version__,
         "datePublished": "2024-04-16",
         "license": LICENSE,
@@ -143,16 +144,23 @@ def _name(table: Table) -> str:
     return f"split_{table.split}_{table.part}"
 
 
-def _options_said(manifest: DatasetManifest) -> str:
-    changed = ", ".join(f"{name}={value}" for name, value in manifest.options.unofficial.items())
-    return f" Built with other options than the published benchmark: {changed}." if changed else ""
+def _title(manifest: DatasetManifest) -> str:
+    return "COCO-AD" if manifest.partition is None else manifest.partition.name
+
+
+def _description(manifest: DatasetManifest) -> str:
+    parts = [COCO_AD if manifest.partition is None else OWN, CONTENT]
+    if changed := manifest.unofficial:
+        said = ", ".join(f"{name}={value}" for name, value in changed.items())
+        parts.append(f"Not the published benchmark: built with {said}.")
+    return " ".join(parts)
 
 
 def dataset_card(manifest: DatasetManifest, tables: list[Table]) -> str:
     """Return the card: YAML that loaders read, then the page that people read."""
     numbers = sorted({table.split for table in tables})
     kinds = {"image": "string", "mask": "image", "id": "int64", "label": "int8"}
-    lines = ["---", "license: cc-by-4.0", "pretty_name: COCO-AD", "language: [en]"]
+    lines = ["---", "license: cc-by-4.0", f"pretty_name: {_title(manifest)}", "language: [en]"]
     lines += [
         "task_categories: [image-segmentation, image-classification]",
         "tags: [anomaly-detection, coco]",
@@ -168,7 +176,7 @@ def dataset_card(manifest: DatasetManifest, tables: list[Table]) -> str:
         for column in COLUMNS:
             kind = "sequence: string" if column == "categories" else f"dtype: {kinds.get(column, 'int32')}"
             lines += [f"  - name: {column}", f"    {kind}"]
-    lines += ["---", "# COCO-AD", DESCRIPTION + _options_said(manifest), ""]
+    lines += ["---", f"# {_title(manifest)}", _description(manifest), ""]
     lines += ["| split | train | test, normal | test, anomalous |", "| --- | ---: | ---: | ---: |"]
     lines += [
         f"| {key} | {one.train_normal:,} | {one.test_normal:,} | {one.test_anomalous:,} |"

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cocoad.dataset.manifest import find_coco_root, read_split
+from cocoad.dataset.images import find_coco_root
+from cocoad.dataset.manifest import read_split
 from cocoad.dataset.masks import read_mask_png
 
 DATASET = Path("coco-ad")
