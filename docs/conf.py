@@ -98,6 +98,16 @@ def door(package: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def unlink_folders(app: Sphinx, page: str, source: list[str]) -> None:
+    """Leave links to folders of the repository to readers of the Markdown: the site has no page for them."""
+    here = (Path(app.srcdir) / page).parent
+
+    def plain(match: re.Match[str]) -> str:
+        return match[1] if (here / match[2]).is_dir() else match[0]
+
+    source[0] = re.sub(r"\[([^\]]+)\]\(([^)#:\s]+)\)", plain, source[0])
+
+
 def show_examples(app: Sphinx, context: Any, lines: list[str]) -> None:
     """Set a help's example commands as they are typed, and leave out what the page says once."""
     shown = [line[2:] for line in lines if line.startswith("|   ")]  # sphinx-click's bars for click's own \\b
@@ -108,4 +118,5 @@ def setup(app: Sphinx) -> None:
     """Register what changes pages as they are read."""
     app.connect("source-read", add_contents)
     app.connect("source-read", add_door)
+    app.connect("source-read", unlink_folders)
     app.connect("sphinx-click-process-epilog", show_examples)
