@@ -16,7 +16,6 @@ from cocoad.base.errors import InputError, ResourceError
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
     "run": "Train and score a method on a dataset.",
     "sweep": "Run several methods on splits and seeds, here or on a cluster.",
-    "reproduce": "Meet published numbers: runs, and a verdict on each figure.",
     "score": "Score anomaly maps made by any code.",
     "predict": "Apply a trained run to images of your own.",
     "leaderboard": "Rank finished runs: terminal, CSV, Markdown or LaTeX.",
