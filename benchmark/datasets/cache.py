@@ -271,8 +271,8 @@ def _stamp(sample: Sample) -> str:
         return f"{sample.sha256[:STAMP_DIGITS]}{bits}"
     try:
         found = sample.image.stat()
-    except OSError as error:
-        raise InputError(f"{sample.image}: {error.strerror}") from None
+    except OSError:
+        return ""  # of no row: it is said when it is to be decoded, with all others that cannot be
     return f"{found.st_size}.{found.st_mtime_ns}{bits}"
 
 

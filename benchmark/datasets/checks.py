@@ -89,17 +89,23 @@ def _with_mask(sample: Sample, facts: FileFacts) -> Sample:
 def _absent(samples: Sequence[Sample]) -> Iterator[str]:
     for sample in samples:
         for what, file in (("image", sample.image), ("mask", sample.mask)):
-            if file is None or file.is_file() or (what == "mask" and file.is_dir()):
-                continue
-            if file.is_symlink():
-                yield f"{sample.id}: {file} is a link to {file.readlink()}, which is not there"
-            elif file.exists():
-                yield f"{sample.id}: {file} is not a regular file"
-            else:
-                yield f"{sample.id}: no {what} {file}"
+            try:
+                wrong = _wrong_with(what, file) if file is not None else ""
+            except OSError as error:  # such as a name longer than a file system has
+                wrong = f"{file}: {error.strerror}"
+            if wrong:
+                yield f"{sample.id}: {wrong}"
     for ident, count in Counter(sample.id for sample in samples).items():
         if count > 1:
             yield f"{ident}: {count} images of this name"
+
+
+def _wrong_with(what: str, file: Path) -> str:
+    if file.is_file() or (what == "mask" and file.is_dir()):
+        return ""
+    if file.is_symlink():
+        return f"{file} is a link to {file.readlink()}, which is not there"
+    return f"{file} is not a regular file" if file.exists() else f"no {what} {file}"
 
 
 def _empty(train: Sequence[Sample], test: Sequence[Sample]) -> Iterator[str]:

@@ -90,10 +90,10 @@ def _scan(tree: Tree, folder: Path, above: frozenset[tuple[int, int]]) -> None:
         path = folder / entry.name
         if is_litter(entry.name):
             tree.litter.append(path)
-        elif entry.is_dir():
+        elif path.is_dir() if entry.is_symlink() else entry.is_dir():
             tree.folders.setdefault(folder, []).append(path)
             _scan(tree, path, above | {identity})
-        elif not entry.is_file():
+        elif not path.is_file():
             gone = (
                 f"a link to {path.readlink()}, which is not there"
                 if entry.is_symlink()

@@ -179,6 +179,13 @@ def test_all_unreadable_images_are_named_and_the_others_kept(
     assert np.array_equal(cached(cache, good), decoded(good))
 
 
+def test_images_that_are_not_there_are_named_together(cache: PixelCache, samples: list[Sample]) -> None:
+    for sample in samples[3:5]:
+        sample.image.unlink()
+    with pytest.raises(InputError, match=r"2 problems: .*3.png is missing; .*4.png is missing"):
+        cache.fill(samples, 0)
+
+
 def test_a_row_that_differs_from_its_checksum_is_decoded_again_before_it_is_used(
     cache: PixelCache, samples: list[Sample]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,15 @@ def test_a_link_whose_target_is_gone_is_refused(place: str, tmp_path: Path) -> N
         InputError, match=f"{place}/gone.png: a link to /nowhere/else.png, which is not there"
     ):
         load_dataset(tmp_path)
+
+
+def test_a_link_to_itself_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    mvtec(tmp_path)
+    (tmp_path / "train/good/loop.png").symlink_to("loop.png")
+    os.mkfifo(tmp_path / "test/good/pipe.png")
+    with pytest.raises(InputError, match=r"2 problems: .*pipe.png: not a regular file") as caught:
+        load_dataset(tmp_path)
+    assert "loop.png: a link to loop.png, which is not there" in str(caught.value)
 
 
 def test_a_folder_that_contains_itself_is_refused(tmp_path: Path) -> None:

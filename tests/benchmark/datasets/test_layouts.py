@@ -304,6 +304,14 @@ def test_a_path_that_leaves_the_dataset_is_refused(
     assert f"unsafe path '{escape}'" in refusal(tmp_path)
 
 
+def test_a_name_longer_than_file_systems_have_is_a_problem_like_another(tmp_path: Path) -> None:
+    official(tmp_path)
+    file = tmp_path / "meta_20_1.json"
+    file.write_text(file.read_text().replace("val2017/000000000139.jpg", f"val2017/{'1' * 300}.jpg"))
+    assert "1 problem: " in (line := refusal(tmp_path))
+    assert line.endswith(": File name too long")
+
+
 def test_real_iad_is_read_with_its_lists_beside_the_images_too(tmp_path: Path) -> None:
     real_iad(tmp_path, jsons=".")
     assert read(tmp_path).layout == "real-iad"
