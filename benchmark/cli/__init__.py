@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from benchmark.sweep.share import take_share
 from cocoad import __version__
 from cocoad.base.commands import LazyGroup
 from cocoad.base.console import run_cli, stopped_like_interrupted
@@ -77,5 +78,6 @@ def main() -> None:
     """Entry point of the ``bench`` command."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    take_share()
     with stopped_like_interrupted():
         run_cli(bench)

@@ -9,9 +9,11 @@ import click
 
 from benchmark.cli.options import PER_CLASS, data_options, engine_options, recipe_options, splits
 from cocoad.base.commands import DIRECTORY, FILE, JSON, QUIET, renamed
+from cocoad.base.errors import InputError
 
 EXAMPLES = (
     "bench sweep --methods invad,rd,padim --split all --seeds 0,1,2 --dry-run",
+    "bench sweep --methods invad --split all --devices all   # one run per GPU of this machine",
     "bench sweep --plan plan.yaml --epochs 10",
     "bench sweep --plan plan.yaml --submit slurm --partition gpu --hours 8 --slurm account=lab",
 )
@@ -32,6 +34,8 @@ PAGE = "docs/how-to/sweep.md"
 @PER_CLASS
 @recipe_options
 @engine_options
+@click.option("--devices", metavar="all|0,1,…", help="One run at a time on each of these GPUs; "
+              "with --device cpu, so many runs at once.  [default: one run at a time]")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it would take; do nothing.")
 @JSON
 @QUIET
@@ -55,6 +59,7 @@ def command(
     settings: tuple[str, ...],
     out: Path,
     overwrite: bool,
+    devices: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -76,6 +81,7 @@ def command(
     from benchmark.sweep.cluster import Needs, sbatch_options
     from benchmark.sweep.plan import plan, show_plan
     from benchmark.sweep.request import request
+    from benchmark.sweep.share import shares
     from benchmark.sweep.start import start
 
     asked = request(
@@ -92,5 +98,17 @@ def command(
     runs = plan(asked, out, overwrite=overwrite, elsewhere=submit == "slurm")
     show_plan(runs, as_json)
     if not (dry_run or as_json):
-        code = start(runs, out, overwrite=overwrite, submit=submit, needs=needs, say=click.echo)
+        if devices and submit:
+            raise InputError("--devices shares out this machine, --submit asks a cluster: give one of them")
+        parts = shares(devices, options.get("device"))
+        code = start(
+            runs,
+            out,
+            overwrite=overwrite,
+            submit=submit,
+            needs=needs,
+            shares=parts,
+            quiet=quiet,
+            say=click.echo,
+        )
         click.get_current_context().exit(code)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.runs.record import Status, read_status
-from benchmark.sweep.execute import SWEEP_DIR, Job, JobResult, error_line, run_job
+from benchmark.runs.record import read_status
+from benchmark.sweep.execute import Starter
+from benchmark.sweep.job import SWEEP_DIR, Heard, Job, JobResult, error_line, run_job
+from benchmark.sweep.share import Share
 from cocoad.base.errors import InputError, ResourceError
 
 Cluster = Literal["slurm", "local"]
 MAX_TIMEOUTS = 20  # how often a run that reached its hours is queued again
-POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -84,22 +85,22 @@ def submit(jobs: Sequence[Job], needs: Needs, out: Path) -> list[str]:
     return numbers
 
 
-def local_runner(needs: Needs, out: Path) -> Callable[[Job, Callable[[Status], None]], JobResult]:
-    """Return a function that runs a job by submitit's local executor and waits for it.
+def local_starter(needs: Needs, out: Path) -> Starter:
+    """Return a function that starts a job by submitit's local executor and says how it goes.
 
     Raises:
         InputError: submitit is not installed.
     """
     import_submitit()
 
-    def run(job: Job, heard: Callable[[Status], None]) -> JobResult:
+    def run(job: Job, heard: Heard, share: Share) -> Generator[None, None, JobResult]:
         started = time.monotonic()
         submitted = _executor("local", needs, out, job).submit(ClusterRun(job))
         try:
             while not submitted.done():
-                time.sleep(POLL_S)
                 if status := read_status(job.directory):
                     heard(status)
+                yield
             found: JobResult = submitted.result()
         except KeyboardInterrupt:
             submitted.cancel()

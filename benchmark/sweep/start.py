@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmark.sweep.cluster import Needs, local_runner
+from benchmark.sweep.cluster import Needs, local_starter
 from benchmark.sweep.cluster import submit as queue
-from benchmark.sweep.execute import execute, exit_code, job_of, run_job, summary
+from benchmark.sweep.execute import execute, exit_code, summary
+from benchmark.sweep.job import job_of, started
 from benchmark.sweep.plan import PlannedRun
+from benchmark.sweep.share import WHOLE, Share
 from cocoad.base.console import next_line, progress
 from cocoad.base.errors import EXIT_OK
 
@@ -20,6 +22,8 @@ def start(
     overwrite: bool,
     submit: str | None,
     needs: Needs,
+    shares: Sequence[Share] = (WHOLE,),
+    quiet: bool = False,
     say: Callable[[str], object],
 ) -> int:
     """Run, or queue, what of a plan is to be started; say how it goes; return the exit code."""
@@ -30,9 +34,9 @@ def start(
             say(f"queued as {number}: {job.directory}")
         say(f"{next_line('bench', 'runs', out)}; once they are done, the same command says what failed")
         return EXIT_OK
-    runner = local_runner(needs, out) if submit == "local" else run_job
-    with progress() as bars:
-        outcomes = execute(jobs, say, bars, runner)
+    starter = local_starter(needs, out) if submit == "local" else started
+    with progress(quiet) as bars:
+        outcomes = execute(jobs, say, bars, shares, starter)
     for line in summary(runs, outcomes, out):
         say(line)
     return exit_code(outcomes)

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from benchmark.cli.sweep import command
 from benchmark.config import RunConfig
 from benchmark.runs.record import read_record
-from benchmark.sweep.cluster import ClusterRun, Needs, local_runner, sbatch_options, submit
-from benchmark.sweep.execute import Job
+from benchmark.sweep.cluster import ClusterRun, Needs, local_starter, sbatch_options, submit
+from benchmark.sweep.job import Job, run_to_end
+from benchmark.sweep.share import WHOLE
 from cocoad.base.errors import InputError, ResourceError
 
 SBATCH = '#!/bin/sh\ncat "$1" >> {log}\necho Submitted batch job $(grep -c ^#!/bin {log})\n'
@@ -86,7 +87,8 @@ def test_of_a_job_that_broke_the_error_in_its_traceback_is_named(tmp_path: Path)
     pytest.importorskip("submitit")
     (tmp_path / "absent").write_text("a file, where a folder should be")
     job = Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), tmp_path / "absent")
-    outcome = local_runner(Needs(gpus_per_run=0), tmp_path / "jobs")(job, lambda status: None)
+    steps = local_starter(Needs(gpus_per_run=0), tmp_path / "jobs")(job, lambda status: None, WHOLE)
+    outcome = run_to_end(steps)
     assert outcome.state == "failed"
     assert outcome.reason.startswith("NotADirectoryError: ")
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmark.config import RunConfig
 from benchmark.runs.record import Status, read_status, write_status
-from benchmark.sweep.execute import Job, JobResult, duration, execute, exit_code, run_job, summary
+from benchmark.sweep.execute import duration, execute, exit_code, summary
+from benchmark.sweep.job import Job, JobResult, run_job
+from benchmark.sweep.share import WHOLE, shares
 from cocoad.base.console import progress
+from cocoad.base.errors import InputError, ResourceError
 
 
 @pytest.fixture
@@ -82,6 +87,117 @@ def test_an_interrupt_stops_the_run_and_ends_the_sweep(job: Job, monkeypatch: py
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)
     assert "the same command goes on with it" in "\n".join(summary([], outcomes, Path("runs")))
+
+
+SLEEPS = """
+import os, time
+from benchmark.sweep.share import take_share
+take_share()
+open("pid", "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+SWEEPS = """
+import sys
+from pathlib import Path
+from benchmark.config import RunConfig
+from benchmark.sweep import job
+job.Job.command = lambda self: [sys.executable, "-c", sys.argv[1]]
+job.run_job(job.Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), Path.cwd()))
+"""
+
+
+def test_a_run_ends_with_its_sweep_also_when_that_is_killed(tmp_path: Path) -> None:
+    sweep = subprocess.Popen([sys.executable, "-c", SWEEPS, SLEEPS], cwd=tmp_path)
+    mark = tmp_path / "pid"
+    while not (mark.exists() and mark.read_text()):
+        time.sleep(0.05)
+    sweep.kill()
+    sweep.wait()
+    while is_alive(int(mark.read_text())):  # else the test's own limit ends it
+        time.sleep(0.05)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:1]
+    except OSError:
+        return False
+
+
+MEETS = """
+import pathlib, sys, time
+folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+(folder / name).touch()
+if name == "a":
+    sys.exit("error: a is wrong")
+while name == "b" and not (folder / "c").exists():
+    time.sleep(0.05)
+result = folder / "runs" / name / "result.json"
+result.touch()
+"""
+
+
+def test_shares_run_at_once_and_a_failure_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(job: Job) -> list[str]:
+        return [sys.executable, "-c", MEETS, str(tmp_path), job.directory.name]
+
+    monkeypatch.setattr(Job, "command", command)
+    config = RunConfig("mean-image", Path("tiles"))
+    jobs = [Job(config, Path("runs") / name, tmp_path) for name in "abcd"]
+    said: list[str] = []
+    results = execute(jobs, said.append, progress(quiet=True), shares("0,1", "cpu"))
+    assert {result.directory.name: result.state for result in results} == {
+        "a": "failed", "b": "finished", "c": "finished", "d": "finished",
+    }  # fmt: skip
+    # b waits for c, which only another share can run
+    assert exit_code(results) == 1
+    assert "starting on cpu 0" in said[0]
+    assert "starting on cpu 1" in said[1]
+
+
+def test_each_share_has_its_cores_and_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3, 4})
+    first, second = shares("0,1", "cpu")
+    assert (first.environment["COCOAD_CORES"], second.environment["COCOAD_CORES"]) == ("0,1", "2,3")
+    assert first.environment["OMP_NUM_THREADS"] == "2"
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    assert [share.environment["CUDA_VISIBLE_DEVICES"] for share in shares("all", None)] == ["5", "7"]
+    assert [share.name for share in shares("1", "cuda")] == ["gpu 1"]
+    assert shares(None, "cpu") == [WHOLE]
+
+
+@pytest.mark.parametrize(
+    ("devices", "device", "kind", "message"),
+    [
+        ("a", "cpu", InputError, "write all, or numbers"),
+        ("0,0", "cpu", InputError, "each once"),
+        ("0,", "cpu", InputError, "write all, or numbers"),
+        ("all", "cpu", InputError, "how many runs at once"),
+        ("all", None, ResourceError, "there is no GPU here"),
+        ("0,3", "cuda", ResourceError, "no GPU 0 here: there are 0"),
+    ],
+)
+def test_shares_that_there_are_not_are_refused(
+    devices: str, device: str | None, kind: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(kind, match=message):
+        shares(devices, device)
+
+
+def test_a_run_that_another_process_has_is_left_alone_and_no_failure(
+    job: Job, held_elsewhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends_as(monkeypatch, "raise SystemExit('must not be started')")
+    with held_elsewhere(job.cwd / job.directory):
+        results = execute([job], lambda line: None, progress(quiet=True))
+    assert [result.state for result in results] == ["elsewhere"]
+    assert exit_code(results) == 0
+    assert any("running elsewhere, left alone: runs/a" in line for line in summary([], results, Path("runs")))
 
 
 def test_a_sweep_has_the_exit_code_of_its_worst_run() -> None:

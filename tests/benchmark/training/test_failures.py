@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmark.config import RunConfig
 from benchmark.runs.record import read_record, read_status
-from benchmark.sweep.execute import PROGRAM
+from benchmark.sweep.job import PROGRAM
 from benchmark.training.runner import run
 from cocoad.base.errors import CocoadError, InputError, ResourceError
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from benchmark.runs.outputs import read_scores
 from benchmark.runs.record import read_record
-from benchmark.sweep.execute import PROGRAM
+from benchmark.sweep.job import PROGRAM
 
 METHODS = ["invad-lite", "mean-image"]
 ARGUMENTS = ["--backbone", "test_resnet", "--weights", "random", "--image-size", "64", "--device", "cpu"]
