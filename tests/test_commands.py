@@ -93,6 +93,8 @@ def test_splits_are_said_in_the_same_ways_everywhere(
 ) -> None:
     command = GROUPS[group].get_command(click.Context(GROUPS[group]), name)
     assert command is not None
+    if name == "build" and "all" in words:
+        splits = ()  # as many as the partition has
     assert command.make_context(name, [*more, *words]).params["splits"] == splits
 
 
