@@ -32,6 +32,7 @@ class Finding:
     where: str
     ids: list[int | str] = field(default_factory=list)
     detail: str = ""  # of the first id
+    more_details: list[str] = field(default_factory=list)  # of later ids, where they differ from it
 
     @property
     def code(self) -> str:
@@ -49,6 +50,8 @@ class Findings:
     def add(self, code: str, where: str, ident: int | str | None = None, detail: str = "") -> None:
         """Note that ``code`` (of the catalogue) was met at ``where``, concerning the image or file ``ident``."""
         finding = self._found.setdefault((code, where), Finding(self._catalogue[code], where, detail=detail))
+        if detail not in ("", finding.detail):
+            finding.more_details.append(detail)
         if ident is not None:
             finding.ids.append(ident)
 
@@ -66,6 +69,7 @@ class Findings:
                 (finding.code, finding.where), Finding(finding.rule, finding.where, detail=finding.detail)
             )
             mine.ids += finding.ids
+            mine.more_details += finding.more_details
 
     def _repr_html_(self) -> str:
         from cocoad.base.notebook import html_table
@@ -99,6 +103,7 @@ class Findings:
                 "where": finding.where,
                 "meaning": finding.rule.meaning,
                 "detail": finding.detail,
+                "more_details": finding.more_details,
                 "ids": finding.ids,
                 "remedy": finding.rule.remedy,
             }

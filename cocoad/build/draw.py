@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cocoad.base.errors import InputError
 from cocoad.build.pool import forked
 from cocoad.coco.annotations import Annotations, Ids
-from cocoad.coco.faults import Faults
-from cocoad.coco.outlines import Rasterizer, rasterize
+from cocoad.coco.faults import Faults, add_normalised
+from cocoad.coco.outlines import Polygons, Rasterizer, is_normalised, rasterize
 from cocoad.dataset.manifest import mask_path
 from cocoad.dataset.masks import mask_digest, write_mask_png
 from cocoad.dataset.membership import Membership
@@ -44,6 +44,8 @@ class _Batch(msgspec.Struct):
     masks: list[DrawnMask] = []
     oddities: dict[str, int] = {}
     undrawable: list[tuple[int, str]] = []  # annotation ids, and why
+    normalised: list[int] = []  # annotation ids
+    polygons: int = 0
     os_error: tuple[int, str, str] | None = None
 
 
@@ -70,15 +72,20 @@ class Drawing:
         drawn: DrawnMasks = {}
         oddities: Counter[str] = Counter()
         undrawable: dict[int, str] = {}  # an annotation may be in several splits
+        normalised: list[int] = []
+        polygons = 0
         for done, batch in enumerate(self._results):
             advance(done, self._batches)
             if batch.os_error is not None:
                 raise OSError(*batch.os_error)
             undrawable |= dict(batch.undrawable)
+            normalised += batch.normalised
+            polygons += batch.polygons
             drawn |= {(mask.split, mask.row): mask for mask in batch.masks}
             oddities.update(batch.oddities)
-        for ident, why in undrawable.items():
-            faults.add("outline-wrong", where, ident, why)
+        for ident in sorted(undrawable):
+            faults.add("outline-wrong", where, ident, undrawable[ident])
+        add_normalised(where, normalised, polygons, faults)
         return drawn, oddities
 
 
@@ -123,7 +130,7 @@ def _draw_batch(
     val: Annotations, batch: list[tuple[int, Ids]], rasterizer: Rasterizer, directory: Path
 ) -> _Batch:
     oddities: Counter[str] = Counter()
-    masks, undrawable = [], []
+    masks, undrawable, normalised, polygons = [], [], [], 0
     try:
         for split, indices in batch:
             row = int(val.annotation_rows[indices[0]])
@@ -133,6 +140,11 @@ def _draw_batch(
                     outlines.append(val.outline(index, oddities))
                 except InputError as error:
                     undrawable.append((int(val.annotation_ids[index]), str(error)))
+                    continue
+                if isinstance(outlines[-1], Polygons):
+                    polygons += 1
+                    if is_normalised(outlines[-1], int(val.heights[row]), int(val.widths[row])):
+                        normalised.append(int(val.annotation_ids[index]))
             mask = rasterize(outlines, int(val.heights[row]), int(val.widths[row]), rasterizer)
             write_mask_png(directory / mask_path(split, int(val.image_ids[row])), mask)
             masks.append(DrawnMask(split, row, mask_digest(mask), int(np.count_nonzero(mask.view(np.bool_)))))
@@ -140,4 +152,4 @@ def _draw_batch(
         return _Batch(
             os_error=(error.errno or 0, os.strerror(error.errno or 0), str(error.filename or directory))
         )
-    return _Batch(masks, dict(oddities), undrawable)
+    return _Batch(masks, dict(oddities), undrawable, normalised, polygons)

@@ -159,7 +159,7 @@ def _check_images(
     faults: Faults,
     advance: Advance,
 ) -> None:
-    total, done, whole = sum(len(found.image_ids) for found in read.values()), 0, []
+    total, done, files = sum(len(found.image_ids) for found in read.values()), 0, []
 
     def count() -> None:
         nonlocal done
@@ -172,9 +172,10 @@ def _check_images(
         sizes = zip(found.widths.tolist(), found.heights.tolist(), strict=True)
         looked = look_at_all(list(zip(paths, sizes, strict=True)), decode, count)
         for ident, path, problem in zip(found.image_ids.tolist(), paths, looked, strict=True):
+            files.append(((part, ident), path))
             if problem is None:
-                whole.append(((part, ident), path))
-            elif problem[0] == "image-missing":
+                continue
+            if problem[0] == "image-missing":
                 missing.append(ident)
             else:
                 faults.add(problem[0], where, ident, problem[1])
@@ -183,7 +184,7 @@ def _check_images(
             faults.add_all("images-missing", where, missing, detail)
         if litter := litter_in(places[part]):
             faults.add_all("litter", where, litter, litter[0])
-    for group in same_files(whole):
+    for group in same_files(files):
         parts = {part for part, _ in group}
         names = [f"{part} {ident}" for part, ident in group]
         code = "train-in-test" if len(parts) > 1 else "image-duplicate"

@@ -9,7 +9,7 @@ import numpy as np
 
 from cocoad.base.errors import InputError
 from cocoad.coco.annotations import Annotations
-from cocoad.coco.faults import Faults
+from cocoad.coco.faults import Faults, add_normalised
 from cocoad.coco.outlines import Polygons, Segmentation, is_normalised
 
 FAR, FAR_PIXELS = 4.0, 100.0  # an area is far from another: so many times it, and so many pixels more
@@ -38,10 +38,7 @@ def check_outlines(
             normalised.append(ident)
         elif area and _is_far(covered(outline), area):
             far.append(ident)
-    if 2 * len(normalised) > polygons:
-        detail = f"{len(normalised):,} of {polygons:,} outlines lie within 0 … 1"
-        faults.add_all("outlines-normalised", where, normalised, detail)
-    else:
+    if not add_normalised(where, normalised, polygons, faults):
         far += normalised
     detail = f"{len(far):,} outlines cover {FAR:g} times as much, or as little, as their `area` says"
     faults.add_all("area-far", where, far, detail)

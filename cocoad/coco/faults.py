@@ -154,6 +154,17 @@ class Faults(base.Findings):
         return [f.detail for f in self.of_severity("taken") if f.detail]
 
 
+def add_normalised(where: str, ids: list[int], polygons: int, faults: Faults) -> bool:
+    """Note outlines in 0 … 1, if most are; a few may be specks in a corner. Say whether they were noted."""
+    if 2 * len(ids) <= polygons:
+        return False
+    detail = (
+        f"{len(ids):,} of {polygons:,} outlines lie within 0 … 1, as shares of the image instead of pixels"
+    )
+    faults.add_all("outlines-normalised", where, sorted(set(ids)), detail)
+    return True
+
+
 def _line(finding: Finding) -> str:
     line = f"{finding.where}: {finding.detail}"
     if len(finding.ids) < 2:

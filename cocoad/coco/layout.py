@@ -186,9 +186,13 @@ def litter_in(folder: Path) -> list[str]:
         return []
 
 
-def find_file(root: Path, name: str) -> Path:
-    """Return the annotation file of that name: in ``annotations/``, else the nearest; else where it should be."""
+def find_recorded(root: Path, part: str, name: str) -> Path:
+    """Return the annotation file of that name which a dataset was built from; else where it should be."""
     standard = root / "annotations" / name
     if standard.is_file():
         return standard
-    return next((path for folder in [root, *_folders(root)] if (path := folder / name).is_file()), standard)
+    try:
+        found = _find_annotations(root, part)
+    except InputError:  # there are several, and one was given
+        found = standard
+    return found if found.name == name else standard

@@ -16,7 +16,7 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import open_atomic, sha256_bytes
 from cocoad.coco.annotations import Annotations, parse_annotations
 from cocoad.coco.instances import read_bytes
-from cocoad.coco.layout import find_file
+from cocoad.coco.layout import find_recorded
 from cocoad.dataset.images import find_coco_root
 from cocoad.dataset.manifest import (
     COCO_ROOT_VARIABLE,
@@ -113,7 +113,7 @@ def _annotations(
     if recorded is None:
         return f"{directory / DATASET_FILE} does not say what the dataset was built from"
     try:
-        path = given or find_file(find_coco_root(directory, coco_root), recorded.name)
+        path = given or find_recorded(find_coco_root(directory, coco_root), "val", recorded.name)
     except InputError as error:
         if coco_root is not None or os.environ.get(COCO_ROOT_VARIABLE):
             raise

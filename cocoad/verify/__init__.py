@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cocoad.base.door import make_callable
 from cocoad.base.errors import EXIT_FINDINGS, EXIT_OK, InputError
 from cocoad.base.images import without_size_warnings
-from cocoad.coco.layout import find_file
+from cocoad.coco.layout import find_recorded
 from cocoad.dataset.images import find_coco_root, find_images, official_root
 from cocoad.verify import checks
 from cocoad.verify.deep import check_against_annotations
@@ -86,7 +86,7 @@ def _annotation_files(view: DatasetView, root: Path, given: Mapping[str, Path | 
     names = {
         part: recorded[part].name if part in recorded else f"instances_{part}2017.json" for part in given
     }
-    return {part: path or find_file(root, names[part]) for part, path in given.items()}
+    return {part: path or find_recorded(root, part, names[part]) for part, path in given.items()}
 
 
 def _image_root(view: DatasetView, given: Path | None, required: bool) -> Path | None:

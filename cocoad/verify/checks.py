@@ -103,14 +103,14 @@ def check_images(view: DatasetView, images: Images, findings: Findings, advance:
     sizes = [(s.width, s.height) if s.width is not None and s.height is not None else None for s, _ in wanted]
     paths = [path for _, path in wanted]
     looked = look_at_all(list(zip(paths, sizes, strict=True)), False, advance)
-    whole: list[tuple[str, Path]] = []
+    files: list[tuple[str, Path]] = []
     for (sample, path), problem in zip(wanted, looked, strict=True):
+        files.append((sample.image, path))
         if problem is None:
-            whole.append((sample.image, path))
             continue
         code = "image-absent" if problem[0] == "image-missing" and allowed else problem[0]
         findings.add(code, "images", sample.id, problem[1])
-    _check_same_files(view, same_files(dict(whole).items()), findings)
+    _check_same_files(view, same_files(dict(files).items()), findings)
 
 
 def _check_same_files(view: DatasetView, groups: list[list[str]], findings: Findings) -> None:
