@@ -103,7 +103,7 @@ class Findings:
                 "where": finding.where,
                 "meaning": finding.rule.meaning,
                 "detail": finding.detail,
-                "more_details": finding.more_details,
+                **({"more_details": finding.more_details} if finding.more_details else {}),
                 "ids": finding.ids,
                 "remedy": finding.rule.remedy,
             }

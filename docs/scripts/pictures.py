@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cocoad.dataset.images import find_coco_root
+from cocoad.dataset.images import find_images
 from cocoad.dataset.manifest import read_split
 from cocoad.dataset.masks import read_mask_png
 
@@ -23,14 +23,14 @@ SIZE, GAP, LINE = 240, 8, 30
 def main() -> None:
     """Draw a row for an image with objects that split 0 holds out, and one for split 2."""
     splits = [read_split(DATASET, number) for number in range(4)]
-    images = find_coco_root(DATASET)
+    images = find_images(DATASET, [sample.image for sample in splits[0].test])
     rows = [next(sample.id for sample in splits[split].test if sample.label) for split in (0, 2)]
     sheet = Image.new("RGB", (4 * SIZE + 3 * GAP, 2 * (SIZE + LINE)), "white")
     draw = ImageDraw.Draw(sheet)
     for row, image in enumerate(rows):
         for split in splits:
             sample = next(sample for sample in split.test if sample.id == image)
-            pixels = np.array(Image.open(images / sample.image).convert("RGB"))
+            pixels = np.array(Image.open(images.path(sample.image)).convert("RGB"))
             said = "normal"
             if sample.mask:
                 mask = read_mask_png(DATASET / sample.mask).astype(np.uint8)
