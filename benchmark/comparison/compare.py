@@ -122,7 +122,13 @@ class Comparison:
 
 
 def compare(
-    first: Path, second: Path, samples: int = 2000, seed: int = 0, protocol: str = "ader"
+    first: Path,
+    second: Path,
+    samples: int = 2000,
+    seed: int = 0,
+    protocol: str = "ader",
+    by_group: bool = True,
+    quiet: bool = False,
 ) -> Comparison:
     """Compare two finished runs on the same test images.
 
@@ -130,6 +136,8 @@ def compare(
         first, second: run directories, A and B.
         samples: resamples of the bootstrap.
         seed: of the resampling.
+        by_group: compare every group too, which takes most of the time.
+        quiet: show no progress.
         protocol: of the records' values that stand beside the differences; ``ader`` as in the leaderboard.
 
     Raises:
@@ -143,7 +151,9 @@ def compare(
     previews, notes = _previews(first, second, order)
     weights = draw_weights([(score.class_name, score.label) for score in scores], samples, seed)
     members = _members(scores)
-    with progress() as bar:
+    if not by_group:
+        members = {EVERYTHING: members[EVERYTHING]}
+    with progress(quiet) as bar:
         task = bar.add_task("resampling", total=2 * len(weights))
         aligned = [others[row] for row in order]
         values = [

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from benchmark.leaderboard.published import LOGS, published_log
+from benchmark.leaderboard.published.datasets import ABOUT
 from benchmark.leaderboard.rank import Ranking
+from benchmark.metrics import AGGREGATES, METRICS
 from benchmark.metrics.ranking import FPR_LIMIT
 from benchmark.report.svg import LARGEST, Axis, Series, axis_for, histogram, line_chart, scatter, widened
 from benchmark.report.testsets import RunsOnTestSet, ShownRun, Styles
 from benchmark.runs.columns import COLUMNS
 
 BINS = 30
+MOST_CLASSES = 30
+LOOKED_AT = ("mad", "image_auroc", "pixel_auroc", "aupro")  # during a training
+LOG_SOURCE = "ADer benchmark"
 
 
 @dataclass(frozen=True)
@@ -52,23 +58,27 @@ COSTS = ("test_images_per_s", "train_seconds", "parameters", "gmacs", "peak_memo
 
 
 def class_charts(group: RunsOnTestSet) -> list[ClassCharts]:
-    """Return the curves of every class in which runs have some."""
-    drawn = [ClassCharts(name, _curves(group.runs, name)) for name in group.classes]
+    """Return the curves of every class (of the first 30) in which runs have some."""
+    drawn = [ClassCharts(name, _curves(group.runs, name)) for name in group.classes[:MOST_CLASSES]]
     return [one for one in drawn if one.charts]
+
+
+def _line(run: ShownRun, points: list[tuple[float, float]]) -> Series:
+    return Series(", ".join(part for part in (run.label, run.seed) if part), run.style, points)
 
 
 def _curves(runs: Sequence[ShownRun], name: str) -> list[Chart]:
     charts = []
     for kind, title, x, x_label, y, y_label in CURVES:
         limit = FPR_LIMIT if kind == "pro" else 1.0
-        series = [Series(run.label, run.style, _up_to(run.curve(kind, name, x, y), limit)) for run in runs]
+        series = [_line(run, _up_to(run.curve(kind, name, x, y), limit)) for run in runs]
         series = [one for one in series if one.points]
         if series:
             charts.append(
                 Chart(title, line_chart(title, series, Axis(x_label, 0, limit), Axis(y_label, 0.0, 1.0)))
             )
     for column, word in (("f1", "F1"), ("iou", "IoU")):
-        series = [Series(run.label, run.style, _over_range(run, name, column)) for run in runs]
+        series = [_line(run, _over_range(run, name, column)) for run in runs]
         series = [one for one in series if one.points]
         if series:
             title = f"{word} of pixels over threshold"
@@ -115,17 +125,19 @@ def histograms(runs: Sequence[ShownRun]) -> list[Chart]:
             counts, _ = np.histogram(scores[wanted], BINS, (low, high))
             shares.append((counts / max(int(wanted.sum()), 1)).tolist())
         svg = histogram(f"Scores of {run.label}", shares[0], shares[1], Axis("image score", low, high))
-        charts.append(Chart(run.label, svg))
+        charts.append(Chart(", ".join(part for part in (run.label, run.seed) if part), svg))
     return charts
 
 
-def training_charts(runs: Sequence[ShownRun]) -> list[Chart]:
-    """Return loss, learning rate and speed over epochs of the runs that were trained."""
-    charts = []
+def training_charts(group: RunsOnTestSet, styles: Styles) -> list[Chart]:
+    """Return metrics, where they were looked at, loss, learning rate and speed over epochs of trained runs.
+
+    The looks stand beside the public logs of the same methods on the same data, where there are such.
+    """
+    runs = group.runs
+    charts = _looked_at(group, styles)
     for column, title in (("loss", "Loss"), ("learning_rate", "Learning rate"), ("images_per_s", "Images/s")):
-        series = [
-            Series(run.label, run.style, [(row["epoch"], row[column]) for row in run.log]) for run in runs
-        ]
+        series = [_line(run, [(row["epoch"], row[column]) for row in run.log]) for run in runs]
         points = [point for one in series for point in one.points if all(map(math.isfinite, point))]
         if not points:
             continue
@@ -133,6 +145,58 @@ def training_charts(runs: Sequence[ShownRun]) -> list[Chart]:
         y = axis_for(title.lower(), [point[1] for point in points], log=column == "loss")
         charts.append(Chart(title, line_chart(title, [one for one in series if one.points], x, y)))
     return charts
+
+
+def _looked_at(group: RunsOnTestSet, styles: Styles) -> list[Chart]:
+    if not any(run.looks for run in group.runs):
+        return []
+    charts = []
+    logged = _logged(group)
+    for name in LOOKED_AT:
+        series = [
+            _line(
+                run,
+                [
+                    (look.epoch, 100 * value)
+                    for look in run.looks
+                    if (value := look.metrics.get("ader", {}).get(name)) is not None
+                ],
+            )
+            for run in group.runs
+        ]
+        for method, rows in logged.items():
+            label = f"{method} (log of the {LOG_SOURCE})"
+            series.append(Series(label, styles.of(label), [(epoch, 100 * row[name]) for epoch, row in rows]))
+        drawn = [one for one in series if one.points]
+        points = [point for one in drawn for point in one.points]
+        if points:
+            heading = COLUMNS[name].heading
+            x = axis_for("epoch", [point[0] for point in points])
+            y = axis_for(f"{heading} (ader, %)", [point[1] for point in points])
+            charts.append(
+                Chart(f"{heading} on the test set during the training", line_chart(heading, drawn, x, y))
+            )
+    return charts
+
+
+def _logged(group: RunsOnTestSet) -> dict[str, list[tuple[float, dict[str, float]]]]:
+    """Return the public logs of the methods that were looked at, if this is the data they are of: epoch, metrics."""
+    data = group.runs[0].record.dataset
+    split = "" if data.split is None else str(data.split)
+    counts = (data.train_normal, data.test_normal, data.test_anomalous)
+    key = next((key for key in LOGS if not ABOUT[key].differs(data.classes, counts, split)), None)
+    if key is None or data.unofficial or (data.score_size or data.image_size) != 256:
+        return {}
+    log = published_log(key)
+    log = log[log["part"] == (split or "mean")]
+    wanted = {run.record.method.name for run in group.runs if run.looks}
+    found: dict[str, list[tuple[float, dict[str, float]]]] = {}
+    for line in log.to_dict("records"):
+        if str(line["method"]).split(" (")[0] in wanted:
+            metrics = {name: float(line[name]) for name in METRICS}
+            metrics["mad"] = sum(metrics[part] for part in AGGREGATES["mad"]) / len(AGGREGATES["mad"])
+            found.setdefault(str(line["method"]), []).append((float(line["epoch"]), metrics))
+    return found
 
 
 def cost_charts(ranking: Ranking, styles: Styles) -> list[Chart]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.report.pictures import heatmap, map_outline, mask_outline, thumbnail
+from benchmark.report.pictures import NoPictureError, heatmap, map_outline, mask_outline, thumbnail
 from benchmark.report.testsets import ShownRun
 from benchmark.runs.outputs import ImageScore, Previews, read_previews
 from cocoad.base.errors import InputError
@@ -31,12 +31,13 @@ class View:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """An image with its ground truth and all methods' views of it."""
+    """An image with its ground truth and all methods' views of it; ``missing`` says why there is no thumbnail."""
 
     name: str
     groups: str
     anomalous: bool
     thumbnail: str | None
+    missing: str
     truth: str
     views: list[View]
 
@@ -178,6 +179,11 @@ def _exhibit(
                 outline="" if limit is None else map_outline(values, limit),
             )
         )
-    shown = thumbnail(Path(row.image)) if images and "\0" not in row.image else None
+    shown, missing = None, "photographs were left out"
+    if images:
+        try:
+            shown, missing = thumbnail(Path(row.image.replace("\0", ""))), ""
+        except NoPictureError as error:
+            missing = str(error)
     groups = ", ".join(group.partition(":")[2] or group for group in row.groups)
-    return Exhibit(row.id, groups, bool(row.label), shown, mask_outline(mask), views)
+    return Exhibit(row.id, groups, bool(row.label), shown, missing, mask_outline(mask), views)

@@ -17,6 +17,7 @@ from benchmark.report.charts import (
     training_charts,
 )
 from benchmark.report.gallery import Wall, gallery
+from benchmark.report.significance import Verdict, verdicts
 from benchmark.report.tables import Breakdown, board_table, breakdowns
 from benchmark.report.templates import rendered
 from benchmark.report.testsets import RunsOnTestSet, Styles, test_sets
@@ -42,6 +43,7 @@ class Section:
     breakdowns: list[Breakdown]
     training: list[Chart]
     walls: list[Wall]
+    verdicts: list[Verdict]
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,18 @@ def write_report(
         raise InputError(f"nothing to report: no finished run among {len(rejected) + len(unfinished)}{why}")
     styles, notes = Styles(), list[str]()
     groups = list(test_sets(runs, styles, notes))
-    per_wall = max(1, min(PER_WALL, MOST_VIEWS // (WALLS * len(runs))))
+    views = sum(len(group.methods) for group in groups)
+    per_wall = max(1, min(PER_WALL, MOST_VIEWS // (WALLS * views)))
     sections = []
     for done, group in enumerate(groups):
         advance(group.title, done, len(groups))
-        sections.append(_section(group, per_wall, images, notes))
+        sections.append(_section(group, styles, per_wall, images, notes))
     advance("page", len(groups), len(groups))
     ranked = rankings(tidy(runs, published), parse_columns("all"), "mad")
     page = rendered(
         "benchmark.report",
         "page.html",
-        ("tables.js", "gallery.js"),
+        ("tables.js", "exports.js", "gallery.js"),
         boards=[board_table(ranking) for ranking in ranked],
         costs=[(r.title, r.protocol, charts) for r in ranked if (charts := cost_charts(r, styles))],
         sections=sections,
@@ -95,17 +98,20 @@ def write_report(
         left_out=[refused.reason for refused in rejected]
         + [f"{directory}: not finished" for directory in unfinished],
         notes=list(dict.fromkeys(notes)),
+        protocols=sorted({protocol for run in runs for protocol in run.record.metrics}),
     )
     write_atomic(out / PAGE_FILE, page)
     return Written(out / PAGE_FILE, len(page), len(runs), rejected, unfinished, list(dict.fromkeys(notes)))
 
 
-def _section(group: RunsOnTestSet, per_wall: int, images: bool, notes: list[str]) -> Section:
+def _section(group: RunsOnTestSet, styles: Styles, per_wall: int, images: bool, notes: list[str]) -> Section:
+    first = [method.runs[0] for method in group.methods]  # of each method's seeds
     return Section(
         group=group,
         curves=class_charts(group),
-        histograms=histograms(group.runs),
+        histograms=histograms(first),
         breakdowns=breakdowns(group),
-        training=training_charts(group.runs),
-        walls=gallery(group.runs, per_wall, images, notes),
+        training=training_charts(group, styles),
+        walls=gallery(first, per_wall, images, notes),
+        verdicts=verdicts(group.methods),
     )

@@ -27,19 +27,33 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def thumbnail(path: Path) -> str | None:
-    """Return an image as a JPEG's data URL; None when it is gone, no image, or too large to open."""
+class NoPictureError(Exception):
+    """An image is not shown; its message says why in a few words."""
+
+
+def thumbnail(path: Path) -> str:
+    """Return an image as a JPEG's data URL.
+
+    Raises:
+        NoPictureError: it is gone, no image, or too large to open.
+    """
     if path.suffix.lower() not in SUFFIXES:
-        return None
+        raise NoPictureError("its path names no image")
+    try:
+        gone = not path.exists()
+    except (OSError, ValueError):
+        gone = True
+    if gone:
+        raise NoPictureError("its file is not here")
     try:
         with open_image(path) as image:
             if image.width * image.height > MOST_PIXELS:
-                return None
+                raise NoPictureError("too large to open")
             image.draft("RGB", (2 * THUMBNAIL_SIZE, 2 * THUMBNAIL_SIZE))
             size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
             small = as_rgb(image).resize(size, Image.Resampling.BILINEAR)
     except InputError:
-        return None
+        raise NoPictureError("its file is no image that can be read") from None
     return _data_url(small, "jpeg", quality=78)
 
 

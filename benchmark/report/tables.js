@@ -50,10 +50,24 @@ function applyFilter() {
         choices.some((choice) => choice.value && row.dataset[choice.dataset.by] !== choice.value);
       left += !row.hidden;
     }
+    if (!board.querySelector("tbody")) left = words.every((word) => title.includes(word)) ? 1 : 0;
     board.hidden = !wanted || !left;
     shown += board.hidden ? 0 : left;
   }
   document.getElementById("nothing").hidden = shown > 0;
+  for (const one of all(".of-protocol")) one.hidden = protocol.value && one.dataset.protocol !== protocol.value;
+  for (const choice of all(".breakdown .metric")) {
+    for (const option of choice.options) {
+      option.hidden = option.disabled = Boolean(protocol.value) && option.dataset.protocol !== protocol.value;
+    }
+    if (choice.selectedOptions[0]?.disabled) {
+      const same = choice.selectedOptions[0].textContent.split(" (")[0];
+      const fitting = [...choice.options].filter((option) => !option.disabled);
+      const next = fitting.find((option) => option.textContent.split(" (")[0] === same) || fitting[0];
+      if (next) choice.value = next.value;
+      choice.dispatchEvent(new Event("change"));
+    }
+  }
 }
 filter.addEventListener("input", applyFilter);
 for (const choice of [protocol, ...choices, ...parts]) choice.addEventListener("change", applyFilter);

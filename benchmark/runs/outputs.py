@@ -27,7 +27,9 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import json_bytes, open_atomic, write_atomic
 
 PREVIEW_SIZE = 64  # pixels, square
-CURVE_POINTS = 1000
+CURVE_POINTS = 1000  # of a curve at most
+FEWEST_POINTS = 50
+MOST_POINTS = 400_000  # of all curves of a run: with hundreds of classes each curve has fewer
 HALF_STEP = 1e-3  # of a map's range: float16 must not be coarser
 MOST_IMAGES = 1_000_000  # previews that are read at most
 SCORES_HEADER = ("id", "image", "class", "label", "score", "groups")
@@ -173,8 +175,13 @@ def write_map(folder: Path, ident: str, values: FloatArray) -> None:
 
 
 def write_curves(directory: Path, curves: Mapping[str, Any]) -> None:
-    """Write ``directory/curves.json``: the mapping as given, its arrays thinned to at most 1,000 points."""
-    write_atomic(directory / CURVES_FILE, json_bytes(_plain(curves)))
+    """Write ``directory/curves.json``: the mapping as given, its arrays thinned to at most 1,000 points.
+
+    Where there are so many curves (of classes) that all would have more than 400,000, each has fewer, at least 50.
+    """
+    number = sum(len(of_kind) for of_kind in curves.values() if isinstance(of_kind, Mapping))
+    points = max(FEWEST_POINTS, min(CURVE_POINTS, MOST_POINTS // max(number, 1)))
+    write_atomic(directory / CURVES_FILE, json_bytes(_plain(curves, points)))
 
 
 def read_curves(directory: Path) -> dict[str, Any]:
@@ -199,15 +206,15 @@ def read_curves(directory: Path) -> dict[str, Any]:
     return curves
 
 
-def _plain(value: Any) -> Any:
-    """Return JSON values: sequences become lists of at most CURVE_POINTS items (with both ends)."""
+def _plain(value: Any, points: int) -> Any:
+    """Return JSON values: sequences become lists of at most ``points`` items (with both ends)."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, points) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
         chosen = range(len(value))
-        if len(value) > CURVE_POINTS:
-            chosen = np.linspace(0, len(value) - 1, CURVE_POINTS).round().astype(int).tolist()
-        return [_plain(value[index]) for index in chosen]
+        if len(value) > points:
+            chosen = np.linspace(0, len(value) - 1, points).round().astype(int).tolist()
+        return [_plain(value[index], points) for index in chosen]
     if isinstance(value, float | np.floating):
         return _number(float(value))
     return value.item() if isinstance(value, np.generic) else value

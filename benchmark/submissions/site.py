@@ -98,7 +98,7 @@ def write_site(
     page = rendered(
         "benchmark.submissions",
         "site.html",
-        ("tables.js",),
+        ("tables.js", "exports.js"),
         title=title,
         boards=[(part, board_table(ranking)) for part, ranking in boards],
         parts=sorted({part for part, _ in boards}),

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of run records and published sources into `splits/schemas/`.
+"""Write the JSON Schemas of run records, published sources and submissions into `splits/schemas/`.
 
 `python docs/scripts/run_schemas.py`
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from benchmark.leaderboard.published.source import Source
 from benchmark.runs.record import Record
+from benchmark.submissions.format import schema as submission_schema
 from cocoad.base.files import json_bytes, write_atomic
 from cocoad.coco.partition import data_file
 
@@ -42,3 +43,5 @@ def schema(name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     for name in SCHEMAS:
         write_atomic(data_file(f"schemas/{name}.schema.json"), json_bytes(schema(name)))
+    of_submissions = json.loads(msgspec.json.encode(submission_schema()))
+    write_atomic(data_file("schemas/submission.schema.json"), json_bytes(of_submissions))

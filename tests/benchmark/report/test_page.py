@@ -13,6 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli.report import command
+from benchmark.leaderboard.published.datasets import ABOUT
+from benchmark.report.testsets import MOST_METHODS
+from benchmark.runs.columns import METRICS
+from benchmark.runs.evaluations import Look, write_evaluations
 from benchmark.runs.outputs import read_scores, write_scores
 from benchmark.runs.record import MethodInfo, read_record, write_record
 from cocoad.base.errors import InputError
@@ -57,7 +61,8 @@ def test_the_page_has_a_row_per_method_and_protocol_and_every_kind_of_figure(
     make_whole_run("poor", signal=0.2, score=0.4375, seed=2, per_group=GROUPS)
     page = page_of(tmp_path / "runs", tmp_path / "out")
     board = page[page.index('id="leaderboard"') : page.index('id="cost"')]
-    assert board.count('<th scope="row">good</th>') == board.count('<th scope="row">poor</th>') == 2
+    assert board.count('<th scope="row" title="good">good</th>') == 2
+    assert board.count('<th scope="row" title="poor">poor</th>') == 2
     assert board.index(">good<") < board.index(">poor<")
     assert "81.2" in board
     assert "43.8" in board
@@ -231,3 +236,106 @@ def test_published_rows_are_marked_with_their_source(make_whole_run: MakeRun, tm
     page = page_of(tmp_path / "runs", tmp_path / "b", "--published")
     assert ">Source<" in page
     assert '<tr class="published" data-trust="reported"' in page
+
+
+def test_headings_say_what_they_mean_and_ranks_stand_first(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert f'title="{METRICS["aupro"].meaning} (percent; more is better)"' in page
+    row = page[page.index("<tbody>") : page.index("</tr>", page.index("<tbody>"))]
+    assert (
+        row.index('class="rank"') < row.index('<th scope="row"') < row.index(' best" data-value="50.0">50.0')
+    )
+
+
+def test_seeds_are_one_row_one_legend_and_one_column_with_a_spread(
+    make_whole_run: MakeRun, tmp_path: Path
+) -> None:
+    for seed, score in ((1, 0.4), (2, 0.5)):
+        groups = {"category:person": {"ader": {"image_auroc": score}}}
+        run = make_whole_run(f"run{seed}", score=score, per_group=groups)
+        record = read_record(run)
+        method = msgspec.structs.replace(record.method, name="mine")
+        write_record(run, msgspec.structs.replace(record, method=method, seed=seed))
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert page.count("data-series=") == 1
+    assert page.count("45.0 ± 7.1") > 1
+    breakdown = page[page.index('class="breakdown"') :]
+    assert breakdown.index(">45.0 ± 7.1<") > 0
+    assert "mine, seed 1" in page
+
+
+def test_the_best_method_is_compared_with_those_behind_it(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("good", signal=3.0, score=0.8)
+    make_whole_run("poor", signal=0.2, score=0.4, seed=2)
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert "<strong>good is better than poor</strong>" in page
+    assert "not the seed of training" in page
+
+
+def test_one_protocol_is_shown_at_a_time(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    choice = page[page.index('id="protocol"') : page.index("</select>")]
+    assert re.findall(r"<option>(\w+)</option>", choice) == ["ader", "exact"]
+
+
+def test_caveats_are_said_in_words(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    make_whole_run("one")
+    page = page_of(tmp_path / "runs", tmp_path / "out", "--published")
+    assert "a: pixel AUROC, AP and AUPRO from 50-bin histograms" in page
+    assert "reported: printed somewhere" in page
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [("/gone/away.png", "its file is not here"), ("notes.txt", "its path names no image")],
+)
+def test_no_image_is_said_with_its_reason(
+    make_whole_run: MakeRun, tmp_path: Path, image: str, why: str
+) -> None:
+    run = make_whole_run("one")
+    write_scores(run, [dataclasses.replace(row, image=image) for row in read_scores(run)])
+    assert f"no image: {why}" in page_of(tmp_path / "runs", tmp_path / "a")
+    assert "no image: photographs were left out" in page_of(tmp_path / "runs", tmp_path / "b", "--no-images")
+
+
+def test_a_test_set_of_normal_images_has_a_sentence_and_no_empty_table(
+    make_whole_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_whole_run("one", score=None, dataset={"test_anomalous": 0}, method_info={"gmacs": None})
+    write_scores(run, [dataclasses.replace(row, label=0, groups=()) for row in read_scores(run)])
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    board = page[page.index('id="leaderboard"') : page.index('id="set-1"')]
+    assert "<table" not in board
+    assert "No metric is defined on this test set" in board
+    assert "The test set has only normal images" in page
+
+
+def test_looks_during_the_training_are_drawn(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    run = make_whole_run("one")
+    metrics = {"ader": dict.fromkeys(METRICS, 0.5)}
+    assert "on the test set during the training" not in page_of(tmp_path / "runs", tmp_path / "a")
+    write_evaluations(run, [Look(epoch, 30 * epoch, metrics, {}) for epoch in (1, 2)])
+    page = page_of(tmp_path / "runs", tmp_path / "b")
+    assert "mAD on the test set during the training" in page
+    assert "log of the ADer benchmark" not in page
+
+
+def test_public_logs_stand_beside_looks_on_the_same_data(make_whole_run: MakeRun, tmp_path: Path) -> None:
+    counts = ABOUT["coco-ad"].counts("1")
+    run = make_whole_run("rd", split=1, dataset=counts)
+    write_evaluations(run, [Look(epoch, 30, {"ader": dict.fromkeys(METRICS, 0.5)}, {}) for epoch in (1, 2)])
+    page = page_of(tmp_path / "runs", tmp_path / "out")
+    assert page.count("rd (log of the ADer benchmark)") == 4  # mAD, I-AUROC, P-AUROC, AUPRO
+    assert "vitad (log of" not in page
+
+
+def test_of_many_methods_the_best_are_drawn_and_it_is_said(make_run: MakeRun, tmp_path: Path) -> None:
+    for number in range(MOST_METHODS + 4):
+        make_run(str(number), f"m{number}", number / 100)
+    result = report(tmp_path / "runs", tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "16 of 20 runs are drawn" in result.stderr
+    assert page.count("data-series=") == MOST_METHODS
+    assert page[: page.index('id="cost"')].count('<th scope="row"') == 2 * (MOST_METHODS + 4)

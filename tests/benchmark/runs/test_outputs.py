@@ -146,6 +146,15 @@ def test_curves_are_thinned_with_both_ends_kept_and_without_nan(tmp_path: Path) 
     assert json.loads((tmp_path / "curves.json").read_text())["ader"]["roc"]["n"] == 3
 
 
+def test_the_curves_of_hundreds_of_classes_are_bounded(tmp_path: Path) -> None:
+    curve = {"x": np.linspace(0, 1, 2000), "y": np.linspace(0, 1, 2000)}
+    kinds = ("image_roc", "image_pr", "roc", "pr", "pro", "f1_iou")
+    write_curves(tmp_path, {kind: {f"class {number}": curve for number in range(800)} for kind in kinds})
+    assert (tmp_path / "curves.json").stat().st_size < 20e6
+    kept = read_curves(tmp_path)["roc"]["class 799"]["x"]
+    assert (len(kept), kept[0], kept[-1]) == (83, 0.0, 1.0)
+
+
 def test_curves_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no curves\.json"):
         read_curves(tmp_path)

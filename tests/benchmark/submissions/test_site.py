@@ -55,7 +55,7 @@ def test_the_site_ranks_what_is_sound_and_names_what_is_refused(
         ["bad"],
     )
     page = site.path.read_text()
-    assert page.index('<th scope="row">good') < page.index('<th scope="row">fair')
+    assert page.index('<th scope="row" title="good">good') < page.index('<th scope="row" title="fair">fair')
     assert "bad: error [claims] coco-ad, split 0: ader/mad is claimed to be 99.90000 %" in page
     assert '<a class="link" href="https://example.org/code">code</a>' in page
     assert 'data-trust="reproduced" data-pretraining="LVD-142M"' in page
