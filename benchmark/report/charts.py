@@ -184,7 +184,9 @@ def _logged(group: RunsOnTestSet) -> dict[str, list[tuple[float, dict[str, float
     data = group.runs[0].record.dataset
     split = "" if data.split is None else str(data.split)
     counts = (data.train_normal, data.test_normal, data.test_anomalous)
-    key = next((key for key in LOGS if not ABOUT[key].differs(data.classes, counts, split)), None)
+    key = next(
+        (key for key in LOGS if key in ABOUT and not ABOUT[key].differs(data.classes, counts, split)), None
+    )
     if key is None or data.unofficial or (data.score_size or data.image_size) != 256:
         return {}
     log = published_log(key)
