@@ -23,11 +23,11 @@ FORGED: dict[str, dict[str, Any]] = {
     "a metric above 1": {"metrics": {"ader": {"mad": 1.5}}},
     "a metric below 0": {"metrics": {"ader": {"mad": -0.5}}},
     "a time beyond the universe": {"cost": {"train_seconds": 1e300}},
-}
-ODD: dict[str, dict[str, Any]] = {
     "no protocol": {"metrics": {}},
     "an empty group": {"per_group": {"category:x": {}}},
     "an empty class": {"per_class": {"a": {}, "b": {}}},
+}
+ODD: dict[str, dict[str, Any]] = {
     "no metric": {"metrics": {"ader": {}}},
     "an unknown protocol": {"metrics": {"mine": {"mad": 0.5}}},
     "a date that is none": {"finished_at": "yesterday"},
@@ -47,7 +47,7 @@ def forge(directory: Path, change: dict[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_numbers_that_cannot_be_are_refused_and_the_others_ranked(make_run: Any, name: str) -> None:
+def test_what_cannot_be_is_refused_and_the_others_ranked(make_run: Any, name: str) -> None:
     run = make_run("a", "rd", 0.4)
     forge(make_run("b", "vitad", 0.6), FORGED[name])
     board = leaderboard([run.parent])

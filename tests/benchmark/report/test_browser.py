@@ -131,3 +131,55 @@ def test_dark_mode_follows_the_system(page: Any) -> None:
         colours.append(page.execute_script("return getComputedStyle(document.body).backgroundColor"))
     assert colours[0] == "rgb(255, 255, 255)"
     assert colours[1] != colours[0]
+
+
+def saved(page: Any, button: Any) -> tuple[str, str]:
+    """Press an export's button; return the name and the text of what would be saved."""
+    page.execute_script(
+        "window.kept = null; HTMLAnchorElement.prototype.click = function () {"
+        " window.kept = [this.download, null]; };"
+        "const make = URL.createObjectURL; URL.createObjectURL = (blob) => {"
+        " blob.text().then((text) => { window.text = text; }); return make.call(URL, blob); };"
+    )
+    page.execute_script("arguments[0].click()", button)
+    page.execute_async_script("setTimeout(arguments[0], 100)")
+    name, text = page.execute_script("return [window.kept[0], window.text]")
+    return str(name), str(text)
+
+
+def test_a_table_is_saved_as_csv_with_the_rows_that_are_shown(page: Any) -> None:
+    name, text = saved(page, all_of(page, ".board .csv")[0])
+    assert (name.startswith("coco-ad-256-px-split-0"), name.endswith(".csv")) == (True, True)
+    heading, first, second = text.splitlines()
+    assert heading.startswith("#,Method,mAD,I-AUROC")
+    assert first.startswith("1,good,75.0,")
+    assert second.startswith("2,poor<b>,25.0,")
+
+
+def test_a_chart_is_saved_as_svg_with_its_colours(page: Any) -> None:
+    name, text = saved(page, all_of(page, ".testset .plot .svg")[0])
+    assert name == "roc-of-images.svg"
+    assert text.startswith("<svg ")
+    assert 'xmlns="http://www.w3.org/2000/svg"' in text
+    assert "stroke: rgb(0, 114, 178)" in text
+
+
+def test_the_switch_shows_the_other_protocol_everywhere(page: Any) -> None:
+    from selenium.webdriver.support.select import Select
+
+    def shown() -> set[str]:
+        tags = [tag for tag in all_of(page, ".board .tag") if tag.is_displayed()]
+        return {tag.text for tag in tags}
+
+    assert shown() == {"ader"}
+    Select(page.find_element("id", "protocol")).select_by_visible_text("exact")
+    assert shown() == {"exact"}
+
+
+def test_rank_method_and_mad_are_in_sight_on_a_phone(page: Any) -> None:
+    page.set_window_size(*NARROW)
+    row = all_of(page, ".board tbody tr")[0]
+    for selector in ("td.rank", "th", "td.best"):
+        cell = row.find_element("css selector", selector)
+        assert cell.rect["x"] >= 0
+        assert cell.rect["x"] + cell.rect["width"] <= 400, selector
