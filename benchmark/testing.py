@@ -145,13 +145,14 @@ def maps_of(method: Method, batch: Tensor) -> Tensor:
 
 
 def maps_are_finite_and_of_the_right_shape(subject: Subject) -> None:
-    """Maps are float (B, H, W), scores (B,), both finite, at two image sizes."""
+    """Maps are float (B, H, W), of the images' or the paper's size; scores (B,); both finite; at two image sizes."""
     for size in subject.sizes:
         method = subject.trained(size=size)
         with torch.no_grad():
             maps, scores = method.predict(images(size, 3, seed=9))
-        side = method.facts.score_size or size
-        assert maps.shape == (3, side, side), f"maps are {tuple(maps.shape)}, not (3, {side}, {side})"
+        sides = sorted({size, method.facts.score_size or size})
+        allowed = [(3, side, side) for side in sides]
+        assert maps.shape in allowed, f"maps are {tuple(maps.shape)}, not {' or '.join(map(str, allowed))}"
         assert scores.shape == (3,), f"scores are {tuple(scores.shape)}, not (3,)"
         assert maps.is_floating_point(), f"maps are {maps.dtype}"
         assert scores.is_floating_point(), f"scores are {scores.dtype}"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.facts import Facts
-from benchmark.layers.anomaly_maps import top_share_scores, upsampled_map
+from benchmark.layers.anomaly_maps import resized_maps, top_share_scores, upsampled_map
 from benchmark.layers.nearest import highest_products
 from benchmark.layers.plain_vit import PlainViT, last
 from benchmark.methods.base import OnePassMethod
@@ -79,8 +79,8 @@ class AnomalyDINO(OnePassMethod):
         distances = self.distances(images)
         side = self.backbone.side
         maps = upsampled_map(distances.reshape(-1, side, side), images.shape[-2:])
-        if size is not None and size != images.shape[-1]:
-            maps = F.interpolate(maps[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0]
+        if size is not None:
+            maps = resized_maps(maps, size)
         return maps, top_share_scores(distances)
 
     def anomaly_maps(self, images: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from benchmark.config import RunConfig
+from benchmark.methods.registry import facts_of, method_class
 from benchmark.runs.evaluations import read_evaluations
 from benchmark.runs.record import Record, read_record, read_status
 from benchmark.training import tensorfile
@@ -25,6 +26,7 @@ from benchmark.training.runner import run
 from cocoad.base.errors import InputError, ResourceError
 
 Make = Callable[..., RunConfig]
+SIZE = 64
 STEPS = 6  # 8 images in batches of 4, for 3 epochs
 
 
@@ -299,3 +301,28 @@ def test_a_length_in_steps_ends_within_an_epoch_and_goes_on_after_a_cut(
     assert [(row[0], row[1]) for row in rows] == [("1", "2"), ("2", "4"), ("3", "5")]
     assert float(rows[0][3]) == 1e-2
     assert read_record(whole).epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        ("dinomaly2", "vit_tiny_patch16_224"),
+        ("inp-former", "vit_tiny_patch16_224"),
+        ("cflow", "test_resnet"),
+    ],
+)
+def test_a_method_with_a_schedule_groups_and_state_of_its_own_goes_on_to_the_same_bits(
+    name: str, backbone: str, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(facts_of(name).presets["paper"], iterations=5, batch_size=4, warmup_iterations=2)
+    asked = config(method=name, backbone=backbone, weights="random", recipe=recipe, checkpoint_every_s=0)
+    whole = run(asked, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        cut_at(4, method_class(name), patch)
+        with pytest.raises(PowerCutError):
+            run(asked, tmp_path / "cut")
+    resumed = run(asked, tmp_path / "cut")
+    assert weights(resumed) == weights(whole)
+    record = read_record(resumed)
+    assert results(record) == results(read_record(whole))
+    assert (record.dataset.score_size or SIZE) == (facts_of(name).score_size or SIZE)
