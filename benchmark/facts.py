@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from benchmark.config import Preset, Recipe
@@ -25,6 +25,8 @@ class Facts:
         image_size: pixels, square, of the images unless said: what it takes and its paper's protocol come to here.
         version: raised whenever its scores change; runs of different versions are not comparable.
         score_size: pixels at which its paper scores, where that is not the input's size.
+        published_epochs: by a dataset's name, how long the published rows on it were trained, where that is not
+            what "paper" says.
     """
 
     source: str
@@ -35,6 +37,13 @@ class Facts:
     image_size: int = 256
     version: int = 1
     score_size: int | None = None
+    published_epochs: Mapping[str, int] = field(default_factory=dict)
+
+    def recipe(self, preset: Preset, dataset: str | None) -> Recipe:
+        """Return a preset's recipe for a dataset of the field (its name in the catalogue) or any other (None)."""
+        recipe = self.presets[preset]
+        epochs = None if dataset is None or preset != "paper" else self.published_epochs.get(dataset)
+        return recipe if epochs is None else replace(recipe, epochs=epochs)
 
     def passes(self, recipe: Recipe, images: int) -> int:
         """Return how often a training by ``recipe`` sees each of ``images``, the last time perhaps not all."""

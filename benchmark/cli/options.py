@@ -30,7 +30,8 @@ WORKERS = click.option(
 CACHE = click.option(
     "--cache", type=DIRECTORY, help="Folder of pixel caches.  [default: $COCOAD_CACHE or the user's]"
 )
-PRESET = click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe.  [default: paper]")
+PRESET = click.option("--preset", type=click.Choice(["paper", "fast"]), help="The recipe: the paper's (longer on "
+                      "MVTec AD), or ten epochs in bf16, which hold up on COCO-AD.  [default: paper]")  # fmt: skip
 BACKBONE = click.option("--backbone", help="A timm model.  [default: the method's own]")
 SET = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",

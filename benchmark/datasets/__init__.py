@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.datasets.built import built_splits, is_built, read_built
+from benchmark.datasets.catalogue import name_of
 from benchmark.datasets.folder import (
     is_folder,
     is_photos,
@@ -127,3 +129,17 @@ def layout_of(path: Path, layout: str | None = None) -> Layout:
             return entry
     known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
     raise InputError(f"{path} has none of the layouts that are known, {known}: {what_lies_in(path)}")
+
+
+@cache
+def known_as(path: Path, layout: str | None = None) -> str | None:
+    """Return which dataset of the field lies in ``path``, by its layout and its folders' names; None: none of them.
+
+    Nothing is read: what cannot be told apart yet is told when the dataset is loaded.
+    """
+    try:
+        found = layout_of(path, layout)
+    except InputError:  # which is said when the dataset is loaded
+        return None
+    folders = [entry.name for entry in path.iterdir() if entry.is_dir()]
+    return name_of(found.name, folders) or name_of(found.name, [path.resolve().name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -72,3 +73,22 @@ CATALOGUE = (
         "CC BY-NC-SA 4.0", "Jezek et al., Deep learning-based defect detection of metal parts, ICUMT 2021",
     ),
 )  # fmt: skip
+COCO_AD, MVTEC_AD = "COCO-AD", "MVTec AD"
+_BY_LAYOUT = {"built": COCO_AD, "official": COCO_AD, "mvtec-3d": "MVTec 3D-AD", "uni-medical": "Uni-Medical"}
+_MVTEC_AD_CLASSES = frozenset(
+    (
+        "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw", "tile",
+        "toothbrush", "transistor", "wood", "zipper",
+    )
+)  # fmt: skip
+
+
+def name_of(layout: str, classes: Collection[str]) -> str | None:
+    """Return the name of the dataset that a layout and its classes tell; None: one of one's own, as far as they say.
+
+    >>> name_of("folder", ["bottle", "screw"]), name_of("folder", ["tiles"])
+    ('MVTec AD', None)
+    """
+    if layout == "folder" and classes and set(classes) <= _MVTEC_AD_CLASSES:
+        return MVTEC_AD
+    return _BY_LAYOUT.get(layout)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.datasets.catalogue import name_of
 from benchmark.datasets.images import PIPELINE_VERSION
 from benchmark.runs.record import DatasetInfo
 from cocoad.base.notebook import html_table
@@ -59,6 +60,11 @@ class AnomalyDataset:
     def classes(self) -> tuple[str, ...]:
         """The classes, sorted."""
         return tuple(sorted({sample.class_name for sample in self.train + self.test}))
+
+    @property
+    def known_as(self) -> str | None:
+        """The name of the dataset of the field that it is, in the catalogue; None: one of one's own."""
+        return name_of(self.layout, self.of_classes or self.classes)
 
     def __repr__(self) -> str:
         split = "" if self.split is None else f" split {self.split}"

@@ -44,14 +44,14 @@ def _classes_in_names(classes: Sequence[str]) -> str:
     return f"{len(classes)}-classes-{sha256_bytes(chr(0).join(sorted(classes)).encode())[:8]}"
 
 
-def recorded_preset(config: RunConfig, facts: Facts) -> Preset | None:
+def recorded_preset(config: RunConfig, facts: Facts, dataset: str | None = None) -> Preset | None:
     """Return the preset that a run was trained by; None where something of its recipe was changed.
 
-    The precision is no change: it is the machine's.
+    The precision is no change: it is the machine's. ``dataset`` is a name of the catalogue, or None.
     """
-    preset = facts.presets.get(config.preset)
-    if preset is None:
+    if config.preset not in facts.presets:
         return None
+    preset = facts.recipe(config.preset, dataset)
     epochs = preset.epochs if facts.fixed_epochs is None else facts.fixed_epochs
     same = replace(preset, precision=config.recipe.precision, epochs=epochs)
     return config.preset if same == config.recipe else None

@@ -55,7 +55,7 @@ def about(
         environment=environment(_packages()) | device_facts(device),
         config=to_plain(config),
         seed=config.seed,
-        preset=recorded_preset(config, method.facts) if trained else None,
+        preset=recorded_preset(config, method.facts, dataset.known_as) if trained else None,
         epochs=method.facts.passes(config.recipe, len(dataset.train)) if trained else None,
     )
 

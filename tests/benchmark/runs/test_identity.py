@@ -67,6 +67,10 @@ def test_a_preset_is_recorded_as_long_as_nothing_of_its_recipe_was_changed() -> 
         assert recorded_preset(replace(paper, recipe=replace(paper.recipe, **change)), INVAD) is None
     fast = replace(CONFIG, preset="fast", recipe=INVAD.presets["fast"])
     assert recorded_preset(fast, INVAD) == "fast"
+    longer = replace(paper, recipe=INVAD.recipe("paper", "MVTec AD"))
+    assert longer.recipe.epochs == 300
+    assert recorded_preset(longer, INVAD, "MVTec AD") == "paper"
+    assert recorded_preset(longer, INVAD, None) is None
 
 
 def test_a_finished_run_of_another_version_of_the_method_is_no_run_of_this_one(make_run: Any) -> None:

@@ -161,3 +161,42 @@ def test_one_model_per_class_is_a_configuration_of_each_class(tmp_path: Path) ->
     assert [config.classes for config in of_each_class(planned)] == [("screw",), ("wood",)]
     some = configs({"method": "mean-image", "dataset": tmp_path / "many", "classes": ["wood"]})
     assert [config.classes for config in of_each_class(some)] == [("wood",)]
+
+
+@pytest.mark.parametrize(
+    ("method", "preset", "classes", "epochs", "said"),
+    [
+        (
+            "invad",
+            "paper",
+            ["bottle", "screw"],
+            300,
+            "preset paper on MVTec AD: 300 epochs, as its published rows",
+        ),
+        ("invad", "paper", ["tiles"], 100, ""),
+        ("rd", "paper", ["bottle"], 100, ""),
+        ("invad-lite", "fast", ["bottle"], 10, "preset fast holds up on COCO-AD; on MVTec AD"),
+        ("padim", "fast", ["bottle"], 1, ""),
+    ],
+)
+def test_a_preset_knows_the_dataset(
+    method: str,
+    preset: str,
+    classes: list[str],
+    epochs: int,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in classes:
+        for part in ("train/good", "test/good"):
+            folder = tmp_path / "data" / name / part
+            folder.mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(folder / "0.png")
+    (config,) = configs({"method": method, "preset": preset, "dataset": tmp_path / "data"})
+    assert config.recipe.epochs == epochs
+    told = capsys.readouterr().err
+    assert said in told if said else not told
+    (config,) = configs({"method": method, "preset": preset, "dataset": tmp_path / "data", "epochs": 7})
+    assert config.recipe.epochs == 7
+    assert not capsys.readouterr().err
