@@ -28,6 +28,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 Duration = Annotated[float, msgspec.Meta(ge=0)]
 BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+RunName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 # What PyYAML raises at a text that is none: at a date that there is not, `!!bool maybe`, or lists too deep.
@@ -88,6 +89,7 @@ class RunConfig:
     split: int | None = 0  # None for datasets without splits
     layout: str | None = None  # None: recognise it
     classes: tuple[str, ...] = ()  # empty: all
+    name: RunName | None = None  # of the run's directory, in place of the method and dataset
     coco_root: Path | None = None
     test_share: Share | None = None  # of the normal images, where the dataset has no test set; None: 0.2
     image_size: Side = 256  # pixels, square: what the method sees
@@ -117,6 +119,7 @@ WITHOUT_EFFECT_ON_TRAINING = ("score_size", "save_maps", "layout", "split", "cla
 _PLAIN = (bool, int, float, str, type(None))
 # What may differ between two runs that must come out equal: where things lie, and how fast they are fetched.
 WITHOUT_EFFECT = (
+    "name",
     "dataset",
     "coco_root",
     "workers",

@@ -36,7 +36,8 @@ def test_every_help_has_examples_that_parse_exit_codes_and_a_page_that_exists(gr
     examples = [shlex.split(line, comments=True) for line in lines if line.startswith(EXAMPLE.format(group))]
     assert examples
     for words in examples:
-        words = words[: words.index("|")] if "|" in words else words
+        ends = [index for index, word in enumerate(words) if word in ("|", ">")]
+        words = words[: ends[0]] if ends else words
         assert words[:2] == [group, name]
         command = GROUPS[group].get_command(click.Context(GROUPS[group]), name)
         assert command is not None

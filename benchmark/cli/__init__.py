@@ -35,6 +35,7 @@ COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds 
     "cache": "Decode and resize a dataset's images once, for all runs.",
     "profile": "Measure a method's speed on this machine.",
     "export": "Export a trained run for production.",
+    "doctor": "Say what this machine and installation are like: for bug reports.",
 }
 # How long torch's threads keep a processor busy while they wait for one another: 300,000 turns unless it is said.
 # Beside other work that is what all of them do most of the time (docs/performance.md).

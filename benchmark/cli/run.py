@@ -31,6 +31,7 @@ PAGE = "docs/how-to/train.md"
 @recipe_options
 @click.option("--checkpoint", type=FILE, help="Start from trained weights: a run's, or officially released.")
 @click.option("--eval-only", is_flag=True, default=None, help="Score --checkpoint without training.")
+@click.option("--name", help="Of the run's directory, in place of METHOD_DATASET.")
 @click.option("--seed", type=int, help="[default: 42]")
 @engine_options
 @click.option("--resume", is_flag=True, hidden=True, help="What is done anyway: an interrupted run goes on.")
@@ -50,11 +51,13 @@ def command(
 
     Finished runs are skipped, interrupted ones go on; --overwrite starts anew.
     """
-    from benchmark.training.request import configs, of_each_class, run_all
+    from benchmark.training.request import configs, of_each_class, run_all, starting
     from cocoad.base.console import progress
 
     planned = configs(options, splits=splits, settings=settings, file=file)
     if per_class:
         planned = of_each_class(planned)
+    if not quiet:  # loading torch takes longer than a person waits for a sign, a download much longer
+        click.echo(starting(planned), err=True)
     for line in run_all(planned, out, overwrite=overwrite, bars=lambda: progress(quiet)):
         click.echo(line)

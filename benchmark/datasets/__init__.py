@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -127,6 +128,10 @@ def layout_of(path: Path, layout: str | None = None) -> Layout:
     for entry in REGISTRY:
         if entry.recognise(path) if layout is None else entry.name == layout:
             return entry
+    if (path / "annotations").is_dir() and any((path / "annotations").glob("instances_*.json")):
+        raise InputError(
+            f"{path} is COCO itself: build the dataset first, `cocoad build --coco-root {shlex.quote(str(path))}`"
+        )
     known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
     raise InputError(f"{path} has none of the layouts that are known, {known}: {what_lies_in(path)}")
 

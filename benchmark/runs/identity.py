@@ -29,11 +29,11 @@ MOST_LETTERS = 60  # of classes in a folder's name
 
 
 def run_directory(config: RunConfig, dataset_name: str, out: Path) -> Path:
-    """Return where a run's files go: ``out/METHOD_DATASET[_split-K][_CLASSES]_seed-S``."""
+    """Return where a run's files go: ``out/METHOD_DATASET[_split-K][_CLASSES]_seed-S``, or ``out/NAME…``."""
     split = "" if config.split is None else f"_split-{config.split}"
     classes = f"_{_classes_in_names(config.classes)}" if config.classes else ""
     method = config.method.replace(":", "-")
-    return out / f"{method}_{dataset_name}{split}{classes}_seed-{config.seed}"
+    return out / f"{config.name or f'{method}_{dataset_name}'}{split}{classes}_seed-{config.seed}"
 
 
 def _classes_in_names(classes: Sequence[str]) -> str:

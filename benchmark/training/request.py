@@ -18,7 +18,7 @@ from benchmark.datasets import known_as, layout_of, load_dataset
 from benchmark.datasets.catalogue import COCO_AD, MVTEC_AD
 from benchmark.methods.registry import canonical, facts_of, taken_options
 from benchmark.runs.record import RESULT_FILE, read_record
-from cocoad.base.console import next_line
+from cocoad.base.console import next_line, path_line
 from cocoad.base.errors import InputError
 from cocoad.dataset.manifest import DEFAULT_DATASET
 
@@ -73,6 +73,16 @@ def configured(asked: Settings, splits: Sequence[int] = (), file: Path | None = 
     found = [from_plain({**values, "split": number}, where) for number in splits or [values["split"]]]
     taken_options(values["method"], found[0].method_options)
     return found
+
+
+def starting(planned: Sequence[RunConfig]) -> str:
+    """Return the line that is said before anything is loaded, downloaded or read."""
+    first, more = planned[0], len(planned) - 1
+    backbone = first.backbone or facts_of(first.method).default_backbone
+    weights = f", {first.weights} weights of {backbone}" if backbone and not first.checkpoint else ""
+    return f"starting {first.method} on {path_line(str(first.dataset))}{weights}" + (
+        f", and {more} more after it" if more else ""
+    )
 
 
 def run_all(

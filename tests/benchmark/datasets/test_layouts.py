@@ -460,3 +460,11 @@ def test_corrected_masks_are_another_dataset_with_the_same_training_images(tmp_p
     after = read(tmp_path)
     assert after.hash != before.hash
     assert after.train_hash == before.train_hash
+
+
+def test_coco_itself_is_told_to_be_built_first(tmp_path: Path) -> None:
+    root = tmp_path / "my coco"
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations" / "instances_val2017.json").write_text("{}")
+    with pytest.raises(InputError, match=f"is COCO itself: .*`cocoad build --coco-root '{root}'`"):
+        load_dataset(root)

@@ -226,3 +226,13 @@ def test_a_safetensors_file_and_a_pickle_of_it_read_alike(tmp_path: Path) -> Non
         read = read_tensors(tmp_path / name)
         assert read.keys() == state.keys()
         assert all(torch.equal(read[key], state[key]) for key in state)
+
+
+def test_weights_of_another_backbone_are_told_apart_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(timm.create_model("test_efficientnet", pretrained=False).state_dict(), path)
+    with pytest.raises(InputError) as error:
+        Backbone("test_resnet").load(str(path))
+    assert "of its" in str(error.value)
+    assert str(error.value).endswith("is the file of another --backbone?")
+    assert "\n" not in str(error.value)

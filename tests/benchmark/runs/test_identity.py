@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.config import RunConfig, to_plain
+from benchmark.config import RunConfig, from_plain, to_plain
 from benchmark.facts import Facts
 from benchmark.methods.facts import BUILT_IN, INVAD
 from benchmark.methods.registry import facts_of, method_class
@@ -95,3 +95,10 @@ from benchmark.methods.catalogue import catalogue
 assert any(row.name == "anomalib:Padim" for row in catalogue())
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_name_of_ones_own_stands_in_place_of_method_and_dataset(tmp_path: Path) -> None:
+    named = replace(CONFIG, name="baseline", split=2, seed=7)
+    assert run_directory(named, "tiles", tmp_path) == tmp_path / "baseline_split-2_seed-7"
+    with pytest.raises(InputError, match="name"):
+        from_plain({"method": "rd", "dataset": "x", "name": "../up"}, "options")
