@@ -11,6 +11,7 @@ from cocoad.base.errors import EXIT_FINDINGS, EXIT_OK, InputError
 from cocoad.base.images import without_size_warnings
 from cocoad.coco.layout import find_recorded
 from cocoad.dataset.images import find_coco_root, find_images, official_root
+from cocoad.dataset.manifest import DATASET_FILE
 from cocoad.verify import checks
 from cocoad.verify.deep import check_against_annotations
 from cocoad.verify.findings import CATALOGUE, Finding, Findings, Rule
@@ -48,7 +49,7 @@ def verify(
     Raises:
         InputError: it cannot be checked: no dataset, no annotations to go deep into, a COCO root that is none.
     """
-    findings = Findings()
+    findings = Findings(built=(Path(directory) / DATASET_FILE).is_file())
     coco_root = None if coco_root is None else Path(coco_root)
     view = read_view(Path(directory), findings)
     if not view.splits:

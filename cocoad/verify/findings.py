@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cocoad.base import findings as base
 from cocoad.base.findings import Finding, Rule
 
 __all__ = ["CATALOGUE", "Finding", "Findings", "Rule"]
 
 REBUILD = "build the dataset again: `cocoad build --coco-root DIR --overwrite`"
+MAKE_AGAIN = (
+    "make it again by the tool that made it, or by `cocoad build` and `cocoad export --layout official`"
+)
 RULES = (
     Rule("schema", "error", "a JSON file does not meet its schema", REBUILD),
     Rule("split-missing", "error", "a split's file is not there", REBUILD),
@@ -144,11 +149,16 @@ RULES = (
 CATALOGUE = {rule.code: rule for rule in RULES}
 
 
+OTHERS = {  # remedies for a dataset that another tool may have made
+    rule.code: replace(rule, remedy=MAKE_AGAIN) if rule.remedy == REBUILD else rule for rule in RULES
+}
+
+
 class Findings(base.Findings):
     """What is wrong with a dataset."""
 
-    def __init__(self) -> None:
-        super().__init__(CATALOGUE)
+    def __init__(self, built: bool = True) -> None:
+        super().__init__(CATALOGUE if built else OTHERS)
 
     def __repr__(self) -> str:
         return f"Findings({self.errors} errors, {len(self) - self.errors} warnings)"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +65,18 @@ def test_a_directory_is_not_written_to_as_if_it_were_a_file(
     with pytest.raises(InputError, match="is a directory: give the path of a file"):
         write_atomic(Path(path), b"data")
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
+def test_a_file_system_that_syncs_no_directory_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomic(tmp_path / "a", b"x")
+    assert (tmp_path / "a").read_bytes() == b"x"

@@ -223,3 +223,16 @@ def test_the_documented_catalogue_is_the_one_in_the_code(page: str) -> None:
     assert runpy.run_path(str(script))["table"]() in page, (
         f"bring docs/reference/findings.md up to date with {script}"
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "remedy"),
+    [("built", "cocoad build --coco-root DIR --overwrite"), ("official", "the tool that made it")],
+)
+def test_a_remedy_is_one_that_can_help_whoever_made_the_dataset(
+    request: pytest.FixtureRequest, layout: str, remedy: str
+) -> None:
+    dataset = request.getfixturevalue(layout)
+    dataset.mask.unlink()
+    (finding,) = dataset.check()
+    assert remedy in finding.rule.remedy
