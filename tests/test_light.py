@@ -125,7 +125,7 @@ def check(done: list[tuple[str, int, str, str]]) -> None:
         if line in refused:
             assert code == 2, (line, code, out, err)
             assert re.fullmatch(
-                r"error: bench \w+ needs (torch|safetensors), which a light installation leaves out: "
+                r"(starting .*\n)?error: bench \w+ needs (torch|safetensors), which a light installation leaves out: "
                 r"pip install \. in a clone of the repository installs all of it\n",
                 err,
             ), (line, err)
