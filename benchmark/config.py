@@ -92,6 +92,9 @@ class RunConfig:
     name: RunName | None = None  # of the run's directory, in place of the method and dataset
     coco_root: Path | None = None
     test_share: Share | None = None  # of the normal images, where the dataset has no test set; None: 0.2
+    calibration_share: BelowOne = (
+        0.0  # of the training images, held out by seed: thresholds come from their scores
+    )
     image_size: Side = 256  # pixels, square: what the method sees
     score_size: Side | None = None  # pixels at which maps meet masks; None: the method's, else image_size
     backbone: str | None = None  # None: the method's own

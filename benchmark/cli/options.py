@@ -68,6 +68,8 @@ RECIPE = (
     click.option("--score-size", type=click.IntRange(min=16, max=4096), help="Pixels at which maps and masks are "
                  "compared.  [default: the method's, else --image-size]"),
     BACKBONE,
+    click.option("--calibration-share", type=click.FloatRange(0, 1, max_open=True), help="Of the training images, to "
+                 "hold out and find thresholds with.  [default: 0]"),
     click.option("--weights", help="imagenet, offline, random or a file.  [default: imagenet]"),
 )  # fmt: skip
 ENGINE = (

@@ -55,6 +55,7 @@ class AnomalyDataset:
     train_hash: str = ""  # the same of the training images alone: what trained weights depend on
     notes: tuple[str, ...] = ()  # what a reader took or left out that its user should know
     drawn: float | None = None  # the share of normal images drawn to test on; None: the dataset says which
+    calibration: tuple[Sample, ...] = ()  # normal images held out of ``train``, to find thresholds with
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -111,6 +112,7 @@ class AnomalyDataset:
             train_hash=self.train_hash,
             test_without_mask=sum(not sample.has_truth for sample in self.test),
             drawn_test_share=self.drawn,
+            calibration_normal=len(self.calibration),
             gray_bits=self.train[0].bits if self.train else None,
             notes=list(self.notes),
             score_size=None if score_size == image_size else score_size,

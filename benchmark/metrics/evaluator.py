@@ -233,6 +233,23 @@ class Evaluator:
             {name: counts for name in classes if (counts := self._item_counts(name)) is not None},
         )
 
+    def image_counts(self) -> ScoreCounts:
+        """Count the scores of all images, of whatever class, by the dataset's own labels."""
+        return _image_counts(self.images, "exact")
+
+    def pixel_counts(self) -> ScoreCounts | None:
+        """Count the scores of all pixels of whatever class whose truth is known; None: some images have no map."""
+        known = [row for row in self.images if row.has_truth]
+        if not known or any(math.isnan(row.maximum) for row in known):
+            return None
+        classes = sorted({row.class_name for row in known})
+        return self.store.counts(
+            [Cell(name, kind) for name in classes for kind in (NORMAL_IMAGES, ANOMALOUS_IMAGES)],
+            regions=sum(row.regions for row in known),
+            minimum=min(row.minimum for row in known),
+            maximum=max(row.maximum for row in known),
+        )
+
     def _item_counts(self, class_name: str) -> ScoreCounts | None:
         """Count the scores of a class's items, each the largest of its images'; None: it has no items."""
         scores: dict[str, float] = {}

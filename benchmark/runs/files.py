@@ -9,6 +9,7 @@ import msgspec
 
 from benchmark.runs.evaluations import EVALUATIONS_FILE
 from benchmark.runs.record import (
+    CALIBRATION_FILE,
     CONFIG_FILE,
     CURVES_FILE,
     MAPS_DIR,
@@ -22,7 +23,8 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
 
 BOUND = (
-    CONFIG_FILE, WEIGHTS_FILE, SCORES_FILE, CURVES_FILE, PREVIEWS_FILE, TRAIN_LOG_FILE, EVALUATIONS_FILE,
+    CONFIG_FILE, WEIGHTS_FILE, SCORES_FILE, CALIBRATION_FILE, CURVES_FILE, PREVIEWS_FILE, TRAIN_LOG_FILE,
+    EVALUATIONS_FILE,
 )  # fmt: skip
 
 

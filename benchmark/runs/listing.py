@@ -10,6 +10,7 @@ from benchmark.config import read_yaml
 from benchmark.runs.collect import RunState, find_runs, run_state
 from benchmark.runs.columns import COSTS, METRICS
 from benchmark.runs.record import CONFIG_FILE, ByProtocol, Record
+from benchmark.runs.thresholds import Rate, Threshold
 from cocoad.base.console import one_line, plain_table
 from cocoad.base.errors import InputError
 
@@ -95,6 +96,7 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
         else f"{record.epochs} epochs, {_recipe(record)}, seed {record.seed}",
         "finished": record.finished_at,
         "flags": ", ".join(record.flags),
+        "held out": f"{dataset.calibration_normal} normal images" if dataset.calibration_normal else "",
         "notes": "; ".join(dataset.notes),
         "of items": ", ".join(
             f"{name} {100 * value:.1f}" for name, value in record.per_item.items() if value is not None
@@ -104,6 +106,8 @@ def details(directory: Path, record: Record) -> list[RenderableType]:
         **dict(_leaves("environment", record.environment)),
     }
     shown: list[RenderableType] = [_facts(facts), _metrics(record.metrics)]
+    if record.thresholds:
+        shown.append(thresholds_table(record.thresholds))
     if len(record.per_class) > 1:
         shown.append(_breakdown("Class", record.per_class))
     if record.per_group:
@@ -149,6 +153,32 @@ def _metrics(metrics: ByProtocol) -> RenderableType:
         values = [_percent(protocol.get(name)) for protocol in metrics.values()]
         table.add_row(Text(name, "bold" if name.startswith("mad") else ""), *map(Text, values))
     return table
+
+
+def thresholds_table(thresholds: Sequence[Threshold]) -> RenderableType:
+    """Return thresholds with what they miss and raise on the test set, in percent with 95 % intervals."""
+    from rich.text import Text
+
+    headings = ("Threshold of", "Rule", "Value", "Misses", "False alarms", "Found on")
+    table = _table(*headings)
+    for each in thresholds:
+        found_on = f"{each.samples:,} {'pixels of ' if each.level == 'pixel' else ''}{each.fitted_on}"
+        if each.fitted_on == "test set":
+            found_on = "the test set itself: elsewhere it does worse"
+        table.add_row(
+            *map(Text, (each.level, each.rule, f"{each.value:.6g}", rate_text(each.missed))),
+            Text(rate_text(each.false_alarms)),
+            Text(found_on),
+        )
+    return table
+
+
+def rate_text(rate: Rate | None) -> str:
+    """Return a rate as ``3 of 40: 7.5 % [2.6, 19.9]``."""
+    if rate is None or not rate.of:
+        return "–"
+    low, high = 100 * rate.low, 100 * rate.high
+    return f"{rate.count:,} of {rate.of:,}: {100 * rate.share:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def _breakdown(heading: str, parts: dict[str, ByProtocol]) -> RenderableType:

@@ -58,27 +58,27 @@ class Previews:
     masks: BoolArray
 
 
-def write_scores(directory: Path, scores: Sequence[ImageScore]) -> None:
-    """Write ``directory/scores.csv``; a score is written so that reading it gives the same float."""
+def write_scores(directory: Path, scores: Sequence[ImageScore], name: str = SCORES_FILE) -> None:
+    """Write ``directory/NAME``; a score is written so that reading it gives the same float."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(SCORES_HEADER)
     for row in scores:
         groups = ";".join(row.groups)
         writer.writerow((row.id, row.image, row.class_name, row.label, repr(float(row.score)), groups))
-    write_atomic(directory / SCORES_FILE, buffer.getvalue().encode())
+    write_atomic(directory / name, buffer.getvalue().encode())
 
 
-def read_scores(directory: Path) -> list[ImageScore]:
-    """Read ``directory/scores.csv``.
+def read_scores(directory: Path, name: str = SCORES_FILE) -> list[ImageScore]:
+    """Read ``directory/scores.csv``, or ``calibration.csv``.
 
     Raises:
         InputError: it is absent or not such a table.
     """
-    path = directory / SCORES_FILE
+    path = directory / name
     if not path.is_file():
-        raise InputError(f"{directory} has no {SCORES_FILE}: it is not the directory of a finished run")
-    check_file(directory, SCORES_FILE)
+        raise InputError(f"{directory} has no {name}: it is not the directory of a finished run")
+    check_file(directory, name)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             table = csv.DictReader(stream, strict=True)

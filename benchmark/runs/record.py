@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from benchmark.runs.thresholds import Threshold
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes, write_atomic
 
@@ -21,6 +22,7 @@ STATUS_FILE = "status.json"
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "weights.safetensors"  # the trained method's whole state dict
 SCORES_FILE = "scores.csv"  # per image: id, image, class, label, score, groups (semicolon-separated)
+CALIBRATION_FILE = "calibration.csv"  # the same of the normal images that were held out of training
 CURVES_FILE = "curves.json"  # roc, pr, pro, f1_iou: down-sampled to at most 1,000 points
 PREVIEWS_FILE = (
     "previews.npz"  # maps and masks (N, 64, 64) in the order of scores.csv: benchmark/runs/outputs.py
@@ -72,6 +74,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     train_hash: str = ""  # of the training images alone
     test_without_mask: Count = 0  # anomalous images that count for the image metrics alone
     drawn_test_share: float | None = None  # of the normal images, drawn since the dataset has no test set
+    calibration_normal: Count = 0  # held out of training, to find thresholds with
     gray_bits: int | None = None  # that gray images use, where their files have room for more
     notes: list[str] = []  # what its reader took or left out
 
@@ -112,6 +115,7 @@ class Record(msgspec.Struct, frozen=True):
     config: dict[str, Any]
     finished_at: str  # ISO 8601, UTC
     per_item: Metrics = {}  # image metrics of things that several images show: Real-IAD's S-AUROC
+    thresholds: list[Threshold] = []  # of images and pixels, with what they miss and raise on the test set
     files: dict[str, str] = {}  # SHA-256 of each file beside this one, and of "maps" as a whole
     sha256: str = ""
 

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from benchmark.datasets.masks import load_mask
 from benchmark.datasets.samples import Sample
+from benchmark.decision.thresholds import image_thresholds, pixel_thresholds
 from benchmark.metrics import Evaluation, Evaluator, undefined_said
 from benchmark.runs.outputs import PREVIEW_SIZE, ImageScore, Previews, shrink, write_map
+from benchmark.runs.thresholds import Threshold
 
 Floats = npt.NDArray[np.float32]
 Masks = npt.NDArray[np.bool_]
@@ -78,6 +80,18 @@ class TestSet:
         """Compute all metrics; ``say`` is told which are undefined."""
         with undefined_said(say):
             return self.evaluator.compute()
+
+    def thresholds(self, held_out: TestSet | None) -> list[Threshold]:
+        """Return thresholds of images and pixels, with what they miss and raise here.
+
+        Args:
+            held_out: normal images that were not trained on, scored; None: there are none.
+        """
+        scores = None if held_out is None else np.array([row.score for row in held_out.scores])
+        found = image_thresholds(self.evaluator.image_counts(), scores)
+        if (pixels := self.evaluator.pixel_counts()) is not None:
+            found += pixel_thresholds(pixels, held_out.evaluator.pixel_counts() if held_out else None)
+        return found
 
     @property
     def previews(self) -> Previews | None:

@@ -11,6 +11,7 @@ from benchmark.metrics import Evaluation
 from benchmark.runs.files import file_hashes
 from benchmark.runs.outputs import write_curves, write_previews, write_scores
 from benchmark.runs.record import (
+    CALIBRATION_FILE,
     FORMAT_VERSION,
     PREVIEWS_FILE,
     RESULT_FILE,
@@ -39,10 +40,19 @@ class About:
     epochs: int | None = None
 
 
-def write_scored_run(directory: Path, scored: TestSet, evaluation: Evaluation, about: About) -> Record:
-    """Write all that a scored run leaves into ``directory``, which the caller holds; return its record."""
+def write_scored_run(
+    directory: Path, scored: TestSet, evaluation: Evaluation, about: About, held_out: TestSet | None = None
+) -> Record:
+    """Write all that a scored run leaves into ``directory``, which the caller holds; return its record.
+
+    ``held_out`` are normal images that were not trained on, from whose scores thresholds come.
+    """
     (directory / RESULT_FILE).unlink(missing_ok=True)  # an old record must not stand beside new scores
     write_scores(directory, scored.scores)
+    if held_out is None:
+        (directory / CALIBRATION_FILE).unlink(missing_ok=True)
+    else:
+        write_scores(directory, held_out.scores, CALIBRATION_FILE)
     if (previews := scored.previews) is None:
         (directory / PREVIEWS_FILE).unlink(missing_ok=True)
     else:
@@ -61,6 +71,7 @@ def write_scored_run(directory: Path, scored: TestSet, evaluation: Evaluation, a
         environment=about.environment,
         config=about.config,
         finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        thresholds=scored.thresholds(held_out),
         files=file_hashes(directory),
     )
     signed = write_record(directory, record)

@@ -40,8 +40,8 @@ class RunPixels:
         self.config, self.workers = config, loader_workers(config.workers)
         self._cache = None
         if config.use_cache:
-            images = dataset.train + dataset.test
-            samples = dataset.test if config.eval_only else images
+            images = dataset.train + dataset.calibration + dataset.test
+            samples = dataset.calibration + dataset.test if config.eval_only else images
             self._cache = cache_of(config.dataset, images, config.image_size, cache_home(config.cache))
             problem = from_first(self._fill(samples, on_images) if is_first() else None)
             if problem is not None:

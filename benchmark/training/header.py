@@ -25,10 +25,11 @@ def header(
     if config.score_size != config.image_size:
         size += f", scored at {config.score_size} px"
     cache = f"cache in {cache_home(config.cache)}" if config.use_cache else "no pixel cache"
+    held = f"{len(dataset.calibration):,} held out for thresholds, " if dataset.calibration else ""
     lines = [
         f"method: {config.method}{backbone}; {_length(config, dataset)}",
-        f"data: {dataset.name}{split}: {len(dataset.train):,} images to train on, {len(dataset.test):,} to score, "
-        f"{size}; {cache}",
+        f"data: {dataset.name}{split}: {len(dataset.train):,} images to train on, {held}"
+        f"{len(dataset.test):,} to score, {size}; {cache}",
         f"device: {_device(config, fabric)}",
         f"writes to: {directory}",
     ]

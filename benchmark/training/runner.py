@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,10 @@ from torch import Tensor
 
 from benchmark.config import RunConfig, to_plain, with_effect_on_training
 from benchmark.datasets import AnomalyDataset, load_dataset
+from benchmark.datasets.calibration import held_out
 from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.look import look
+from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create, facts_of
 from benchmark.metrics import Evaluation
@@ -65,6 +68,7 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
         test_share=config.test_share,
     )
     config = dataclasses.replace(config, split=dataset.split)
+    dataset = held_out(dataset, config.calibration_share, config.seed)
     facts, directory = facts_of(config.method), run_directory(config, dataset.name, out)
     if not force and (directory / RESULT_FILE).is_file():
         check_finished(directory, read_record(directory), config, facts, dataset.hash)
@@ -93,7 +97,8 @@ def _looked_at(config: RunConfig, dataset: AnomalyDataset) -> list[str]:
     Raises:
         InputError: some cannot be read.
     """
-    used = dataset.test if config.eval_only else dataset.train + dataset.test
+    used = dataset.calibration + dataset.test
+    used = used if config.eval_only else dataset.train + used
     samples = [sample for sample in used if sample.mask is not None or not config.use_cache]
     workers = loader_workers(config.workers)
     size, pixels = config.image_size, not config.use_cache
@@ -164,10 +169,13 @@ class _Run:
         if self.first:
             save_weights(self.directory, self.method, self.config, self.dataset)
         started = time.perf_counter()
-        scored = self._score(self.directory / UNFINISHED_MAPS if self.config.save_maps else None)
+        maps_folder = self.directory / UNFINISHED_MAPS if self.config.save_maps else None
+        scored = self._score(self.dataset.test, maps_folder)
+        seconds = time.perf_counter() - started
+        held = self._score(self.dataset.calibration) if self.dataset.calibration else None
         if self.first:
             evaluation = scored.evaluate(self.reporter.warn)
-            self._write(scored, evaluation, self._cost(fitted, time.perf_counter() - started))
+            self._write(scored, evaluation, self._cost(fitted, seconds), held)
 
     def on_step(self, done: int, total: int, loss: Tensor, images_per_s: float, waiting: float) -> None:
         """Hear of a training step."""
@@ -178,7 +186,7 @@ class _Run:
         self.reporter.on_epoch(done)
         every = self.config.evaluate_every
         if every and not last and done % every == 0:
-            scored = self._score(None)
+            scored = self._score(self.dataset.test)
             if self.first:
                 self._looked(done, scored.evaluate(lambda said: None))
 
@@ -199,12 +207,12 @@ class _Run:
             warn=self.reporter.warn,
         )
 
-    def _score(self, maps_folder: Path | None) -> TestSet:
+    def _score(self, samples: Sequence[Sample], maps_folder: Path | None = None) -> TestSet:
         config, processes = self.config, self.fabric.world_size
-        images, done = len(self.dataset.test), 0
+        images, done = len(samples), 0
         scoring = Scoring(
-            samples=self.dataset.test,
-            rows=self.pixels.rows(self.dataset.test),
+            samples=samples,
+            rows=self.pixels.rows(samples),
             size=config.score_size or config.image_size,
             batch_size=max(1, config.recipe.batch_size // processes),
             device=self.fabric.device,
@@ -232,14 +240,14 @@ class _Run:
         write_evaluations(self.directory, self.looks)
         self.reporter.on_look(look)
 
-    def _write(self, scored: TestSet, evaluation: Evaluation, cost: Cost) -> None:
+    def _write(self, scored: TestSet, evaluation: Evaluation, cost: Cost, held: TestSet | None) -> None:
         directory, config = self.directory, self.config
         told = about(config, self.dataset, self.method, self.trained.weights, self.trained.trained_on, cost)
         if config.save_maps:
             (directory / UNFINISHED_MAPS).rename(directory / MAPS_DIR)
         if config.evaluate_every and told.epochs:
             self._looked(told.epochs, evaluation)
-        write_scored_run(directory, scored, evaluation, told)
+        write_scored_run(directory, scored, evaluation, told, held)
         delete_checkpoints(directory)
 
     def _cost(self, fitted: Fitted | None, test_seconds: float) -> Cost:
