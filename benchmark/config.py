@@ -20,6 +20,7 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 OptimizerName = Literal["adam", "adamw", "stable-adamw", "sgd"]
 Schedule = Literal["step", "constant", "cosine"]
 Device = Literal["auto", "cpu", "cuda"]
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -110,7 +111,7 @@ class RunConfig:
     eval_only: bool = False
     save_maps: bool = False
     evaluate_every: NotNegative = 0  # epochs between looks at the test set during training; 0: none
-    tensorboard: bool = False
+    log: tuple[TrackerName, ...] = ()  # experiment trackers that are told
     workers: NotNegative | None = None  # loader processes; None: by the number of cores
     cache: Path | None = None  # the folder of pixel caches; None: the user's cache folder
     use_cache: bool = True
@@ -130,7 +131,8 @@ WITHOUT_EFFECT = (
     "use_cache",
     "checkpoint_every_s",
     "evaluate_every",
-    "tensorboard",
+    "log",
+    "tensorboard",  # what version 0.1 had for it
 )
 
 

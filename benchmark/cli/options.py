@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import click
 
+from benchmark.config import TrackerName
 from cocoad.base.commands import DIRECTORY, OVERWRITE, Command, renamed, split_option
 from cocoad.coco.partition import SPLITS
 
@@ -47,9 +49,17 @@ PER_CLASS = click.option("--per-class", is_flag=True, help="One model per class,
 NO_FORCE = renamed("--force", "give --overwrite")
 NO_RUN = renamed("--run", "the run's directory comes first, without it")
 
+TRACKERS = get_args(TrackerName)
+
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
     return None if value is None else [name for name in value.split(",") if name]
+
+
+def _given(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    return value or None
 
 
 DATA = (
@@ -82,7 +92,9 @@ ENGINE = (
     click.option("--save-maps", is_flag=True, default=None, help="Keep each anomaly map."),
     click.option("--evaluate-every", type=click.IntRange(min=0), metavar="EPOCHS", help="Look at the test set on the "
                  "way; the last epoch stays the result."),
-    click.option("--tensorboard", is_flag=True, default=None, help="Write curves for TensorBoard."),
+    click.option("--log", multiple=True, type=click.Choice(TRACKERS), callback=_given, help="Tell a tracker: "
+                 "configuration, curves, metrics, example maps, the record. May be repeated."),
+    renamed("--tensorboard", "give --log tensorboard"),
     click.option("--checkpoint-every", "checkpoint_every_s", type=click.FloatRange(min=0), metavar="SECONDS",
                  help="[default: 300]"),
     OUT,

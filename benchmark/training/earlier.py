@@ -44,13 +44,13 @@ def prepare(directory: Path, config: RunConfig, force: bool) -> tuple[int, list[
     status = read_status(directory)
     (directory / RESULT_FILE).unlink(missing_ok=True)
     clear_leftovers(directory)
+    shutil.rmtree(directory / TENSORBOARD_DIR, ignore_errors=True)  # told from the first epoch again
     for maps in (MAPS_DIR, UNFINISHED_MAPS):
         shutil.rmtree(directory / maps, ignore_errors=True)
     if not goes_on:
         delete_checkpoints(directory)
         for name in (TRAIN_LOG_FILE, EVALUATIONS_FILE):
             (directory / name).unlink(missing_ok=True)
-        shutil.rmtree(directory / TENSORBOARD_DIR, ignore_errors=True)
     write_atomic(directory / CONFIG_FILE, yaml.safe_dump(to_plain(config), sort_keys=False).encode())
     if not goes_on or status is None:
         return 0, []

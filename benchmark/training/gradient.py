@@ -18,7 +18,7 @@ from benchmark.layers.synced_norm import synchronise_norms
 from benchmark.methods.base import CHECK_EVERY, GradientMethod
 from benchmark.training.checkpoint import Meta, Tensors, load_optimizer, optimizer_tensors, write_checkpoint
 from benchmark.training.hearing import Fitted, Listener
-from benchmark.training.log import EpochRow, TensorBoard, write_log
+from benchmark.training.log import EpochRow, write_log
 from benchmark.training.memory import memory_error
 from benchmark.training.order import Order
 from benchmark.training.processes import gathered, seed_step
@@ -81,7 +81,6 @@ class GradientTraining:
         self.position = Position()
         self.losses = torch.zeros((), dtype=torch.float64, device=fabric.device)  # summed over the epoch
         self.saved_at = time.monotonic()
-        self.board = TensorBoard(directory if config.tensorboard and fabric.global_rank == 0 else None)
 
     @property
     def epochs(self) -> int:
@@ -148,7 +147,7 @@ class GradientTraining:
         clock.new_epoch()
         if self.fabric.global_rank == 0:
             write_log(self.directory, position.rows)
-            self.board.write(row)
+        self.listener.on_row(row)
         self.listener.on_epoch(self.epochs, position.done == self.steps)
         self.method.train()  # a look at the test set leaves it in eval mode
         clock.start()
@@ -192,6 +191,8 @@ class GradientTraining:
         self.fabric.strategy.precision.load_state_dict(meta["precision"])
         self.position = _position(meta["position"])
         self.losses.fill_(self.position.loss_sum)
+        for row in self.position.rows:
+            self.listener.on_row(row)
 
 
 def _position(saved: dict[str, Any]) -> Position:

@@ -1,4 +1,4 @@
-"""What a training says while it runs: to a person, to ``train_log.csv``, to TensorBoard."""
+"""A training's curves: ``train_log.csv``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmark.runs.record import TRAIN_LOG_FILE
-from cocoad.base.errors import InputError
 from cocoad.base.files import write_atomic
 
 
@@ -36,29 +35,3 @@ def write_log(directory: Path, rows: Sequence[EpochRow]) -> None:
             (row.epoch, row.step, repr(row.loss), f"{row.learning_rate:.6g}", rate, wait, seconds)
         )
     write_atomic(directory / TRAIN_LOG_FILE, buffer.getvalue().encode())
-
-
-class TensorBoard:
-    """Writes a training's curves for TensorBoard, or nothing.
-
-    Raises:
-        InputError: it is wanted and not installed.
-    """
-
-    def __init__(self, directory: Path | None) -> None:
-        self._writer: Any = None
-        if directory is not None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise InputError(
-                    "--tensorboard needs an extra: pip install '.[tensorboard]' in a clone of the repository"
-                ) from None
-            self._writer = SummaryWriter(str(directory / "tensorboard"))
-
-    def write(self, row: EpochRow) -> None:
-        """Add an epoch."""
-        if self._writer is not None:
-            for name in ("loss", "learning_rate", "images_per_s", "data_wait_s"):
-                self._writer.add_scalar(f"train/{name}", getattr(row, name), row.step)
-            self._writer.flush()

@@ -184,4 +184,6 @@ def _read(file: Path) -> dict[str, Any]:
     values = read_yaml(file)
     if not isinstance(values, dict):
         raise InputError(f"{file}: not a run's configuration")
+    if values.pop("tensorboard", False):  # what version 0.1 wrote
+        values["log"] = ["tensorboard"]
     return values

@@ -34,12 +34,15 @@ from benchmark.training.checkpoint import delete_checkpoints
 from benchmark.training.data import RunPixels
 from benchmark.training.earlier import UNFINISHED_MAPS, prepare
 from benchmark.training.evaluate import Scoring, evaluate
+from benchmark.training.examples import examples
 from benchmark.training.fit import fit
 from benchmark.training.header import header
 from benchmark.training.hearing import Fitted
+from benchmark.training.log import EpochRow
 from benchmark.training.processes import barrier, launched, set_determinism
 from benchmark.training.recording import about, weights_name
 from benchmark.training.reporter import Reporter
+from benchmark.training.trackers import Trackers, check_installed
 from benchmark.training.weights import load_checkpoint, save_weights
 from cocoad.base.errors import ResourceError
 
@@ -73,6 +76,7 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
     if not force and (directory / RESULT_FILE).is_file():
         check_finished(directory, read_record(directory), config, facts, dataset.hash)
         return directory
+    check_installed(config.log)
     fabric = launched(config)
     trained = _method(config, dataset)
     notes = _looked_at(config, dataset) if fabric.global_rank == 0 else []
@@ -162,6 +166,16 @@ class _Run:
     def whole(self) -> None:
         """Train, score and write all that is left of it."""
         self.method, self.first = self.trained.method, self.fabric.global_rank == 0
+        told = self.config.log if self.first else ()
+        self.trackers = Trackers(told, self.directory, to_plain(self.config), self.reporter.warn)
+        finished = False
+        try:
+            self._whole()
+            finished = True
+        finally:
+            self.trackers.close(finished)
+
+    def _whole(self) -> None:
         self.method.to(self.fabric.device)
         self.pixels = RunPixels(self.config, self.dataset, self.reporter.warn, self.reporter.on_images)
         self.looks = read_evaluations(self.directory)
@@ -180,6 +194,13 @@ class _Run:
     def on_step(self, done: int, total: int, loss: Tensor, images_per_s: float, waiting: float) -> None:
         """Hear of a training step."""
         self.reporter.on_step(done, total, loss, images_per_s, waiting)
+
+    def on_row(self, row: EpochRow) -> None:
+        """Hear of an epoch's row."""
+        self.trackers.epoch(row)
+        for earlier in self.looks:  # of an earlier attempt
+            if earlier.epoch == row.epoch:
+                self.trackers.metrics(earlier.metrics)
 
     def on_epoch(self, done: int, last: bool) -> None:
         """Hear of an epoch; look at the test set where that was asked for. The last look is the result itself."""
@@ -239,6 +260,7 @@ class _Run:
         self.looks = [*(earlier for earlier in self.looks if earlier.epoch < epoch), look]
         write_evaluations(self.directory, self.looks)
         self.reporter.on_look(look)
+        self.trackers.metrics(look.metrics)
 
     def _write(self, scored: TestSet, evaluation: Evaluation, cost: Cost, held: TestSet | None) -> None:
         directory, config = self.directory, self.config
@@ -247,7 +269,11 @@ class _Run:
             (directory / UNFINISHED_MAPS).rename(directory / MAPS_DIR)
         if config.evaluate_every and told.epochs:
             self._looked(told.epochs, evaluation)
-        write_scored_run(directory, scored, evaluation, told, held)
+        record = write_scored_run(directory, scored, evaluation, told, held)
+        if self.trackers:
+            if not self.looks:
+                self.trackers.metrics(record.metrics)
+            self.trackers.finished(directory, examples(scored.scores, scored.previews))
         delete_checkpoints(directory)
 
     def _cost(self, fitted: Fitted | None, test_seconds: float) -> Cost:
