@@ -33,6 +33,7 @@ from cocoad.dataset.manifest import (
 )
 from cocoad.dataset.membership import membership
 
+Folders: TypeAlias = dict[str, Path]  # of images, by what begins their paths in the dataset
 Advance: TypeAlias = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 
@@ -129,7 +130,6 @@ class _Build:
             {"train": "train2017", "val": "val2017"} if own is None else {"train": "train", "val": "val"}
         )
         self.faults = Faults()
-        self.found: dict[str, Path] = {}  # the folders of images
 
     def count(self) -> Built:
         """Read both files without outlines, and count."""
@@ -138,7 +138,7 @@ class _Build:
         train = self._read("train", read_bytes(self.source.annotations["train"]), outlines=False)
         self.faults.refuse()
         parts = [self._part(part, found, partitions) for part, found in (("train", train), ("val", val))]
-        return Built(parts[0], parts[1], partitions, _notes(*parts))
+        return Built(parts[0], parts[1], partitions, notes_of(*parts))
 
     def write(self, staging: Path) -> Built:
         """Write the dataset into ``staging``."""
@@ -155,7 +155,8 @@ class _Build:
             train_bytes = read_bytes(train_path)
             train_hash = hasher.submit(sha256_bytes, train_bytes)
             train = self._part("train", self._read("train", train_bytes, outlines=False), partitions)
-            missing = self._missing_images(train, val)
+            allow = self.options.allow_missing_images
+            found, missing = look_for_images(self.source, train, val, allow)
             drawn, oddities = masks.finish(
                 str(val_path), self.faults, lambda done, total: self.advance("drawing masks", done, total)
             )
@@ -164,11 +165,11 @@ class _Build:
                 "train": InputFile(train_path.name, len(train_bytes), train_hash.result()),
                 "val": InputFile(val_path.name, len(val_bytes), sha256_bytes(val_bytes)),
             }
-        notes = _notes(train, val) + _mask_notes(annotations, oddities, drawn) + missing
+        notes = notes_of(train, val) + _mask_notes(annotations, oddities, drawn) + missing
         built = Built(train, val, partitions, notes, len(drawn))
         self.advance("writing splits", 0, 1)
         write_manifests(staging, built, drawn, inputs, self.options)
-        write_hint(staging, self.source.root, self.found)
+        write_hint(staging, self.source.root, found)
         return built
 
     def _read(self, part: str, data: bytes, outlines: bool) -> Annotations:
@@ -196,25 +197,34 @@ class _Build:
         chosen = {k: membership(annotations, partitions.splits[k].held_out, self.options) for k in numbers}
         return Part(self.folders[part], annotations, chosen)
 
-    def _missing_images(self, *parts: Part) -> list[str]:
-        """Look whether every image that a split uses is there; they are not opened."""
-        used, missing = 0, []
-        for part, name in zip(parts, ("train", "val"), strict=True):
-            names = part.annotations.file_names[_used_rows(part)].tolist()
-            folder = self.source.folder(name, part.folder, names)
-            self.found[part.folder] = folder
-            present = set(_listing(folder))
-            used += len(names)
-            missing += [folder / n for n in names if n not in present and not _is_nested_file(folder, n)]
-        if not missing:
-            return []
-        what = f"{len(missing)} of {used} images are missing"
-        if self.options.allow_missing_images:
-            return [what]
-        raise InputError(
-            f"{what}, first {missing[0]} ({what_lies_in(self.source.root)}): give --train-images, --val-images, "
-            f"{GET_COCO}, or pass --allow-missing-images"
-        )
+
+def look_for_images(
+    source: Sources, train: Part, val: Part, allow_missing: bool
+) -> tuple[Folders, list[str]]:
+    """Look whether every image that a split uses is there; they are not opened.
+
+    Returns:
+        Each part's folder, and a note of those that are missing.
+
+    Raises:
+        InputError: some are missing, and that is not allowed.
+    """
+    used, missing, found = 0, [], {}
+    for part, name in ((train, "train"), (val, "val")):
+        names = part.annotations.file_names[_used_rows(part)].tolist()
+        folder = found[part.folder] = source.folder(name, part.folder, names)
+        present = set(_listing(folder))
+        used += len(names)
+        missing += [folder / n for n in names if n not in present and not _is_nested_file(folder, n)]
+    if not missing:
+        return found, []
+    what = f"{len(missing)} of {used} images are missing"
+    if allow_missing:
+        return found, [what]
+    raise InputError(
+        f"{what}, first {missing[0]} ({what_lies_in(source.root)}): give --train-images, --val-images, "
+        f"{GET_COCO}, or pass --allow-missing-images"
+    )
 
 
 def _check_splits(splits: Sequence[int] | None, partitions: PartitionSet) -> None:
@@ -247,7 +257,8 @@ def _listing(folder: Path) -> list[str]:
     return []
 
 
-def _notes(train: Part, val: Part) -> list[str]:
+def notes_of(train: Part, val: Part) -> list[str]:
+    """Return what is odd about the annotations of both."""
     notes = [*train.annotations.oddities, *val.annotations.oddities]
     shared = np.intersect1d(train.annotations.image_ids, val.annotations.image_ids).size
     if shared:

@@ -13,6 +13,7 @@ COMMANDS = {
     "build": "Turn COCO 2017 into COCO-AD: four class partitions with pixel masks.",
     "verify": "Prove that a dataset is sound.",
     "export": "Write a built dataset in a layout that other programs read.",
+    "import": "Make a built dataset of a copy in the official layout.",
     "stats": "Count images, instances, anomalous pixels and sizes.",
     "show": "Draw a contact sheet with the masks outlined.",
     "sample": "Draw a small, licence-free COCO to try things out.",
