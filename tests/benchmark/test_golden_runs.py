@@ -74,7 +74,7 @@ def test_a_small_run_gives_what_it_gave_before(name: str, dataset: Path, tmp_pat
             key: round(value, 5) if isinstance(value, float) else value for key, value in found.items()
         }
         GOLDEN.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
-    loss, known_loss = found.pop("loss", None), known[name].pop("loss", None)
+    loss, known_loss = found.pop("loss", 0.0), known[name].pop("loss", 0.0)
     assert loss == pytest.approx(known_loss, rel=LOSS_TOLERANCE), f"the loss of {name} changed"
     assert found == pytest.approx(known[name], abs=TOLERANCE), (
         f"the scores of {name} changed: raise its version, or find out why"
