@@ -243,7 +243,7 @@ def it_exports_or_says_why_not(subject: Subject) -> None:
     from benchmark.inference.trained import TrainedModel
 
     size = subject.sizes[0]
-    model = TrainedModel(subject.trained(), subject.kind.__name__, size, torch.device("cpu"))
+    model = TrainedModel(subject.trained(), torch.device("cpu"), name=subject.kind.__name__, image_size=size)
     with tempfile.TemporaryDirectory() as folder, _refusals() as refused:
         export_onnx(model, Path(folder) / "model.onnx")
     assert not any("\n" in str(error) for error in refused), f"more than a line: {refused[0]}"

@@ -15,6 +15,7 @@ from cocoad.base.console import run_cli, stopped_like_interrupted
 from cocoad.base.errors import InputError, ResourceError
 
 COMMANDS = {  # name -> one line of help; the module benchmark.cli.<name> holds a click command `command`
+    "try": "Say which method to use on photos of good and bad parts, with threshold and file.",
     "run": "Train and score a method on a dataset.",
     "sweep": "Run several methods on splits and seeds, here or on a cluster.",
     "score": "Score anomaly maps made by any code.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -14,15 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark.inference.exported import metadata_of
 from benchmark.inference.trained import TrainedModel
+from benchmark.layers.frozen import FrozenEncoder
 from benchmark.methods.base import Method
+from cocoad import __version__
 from cocoad.base.console import hushed
 from cocoad.base.errors import InputError, ResourceError, reason
 from cocoad.base.files import open_atomic
 
 OPSET = 18
 TOLERANCE = 1e-4
-CHECKED = (1, 3)  # batches on which the file is tried; neither is the one that it was traced with
+HALF_TOLERANCE = 0.02  # of the maps' range, in half precision
+CHECKED = (1, 2, 5)  # batches on which the file is tried
+TRACED = 3  # none of them
 
 
 class _MapsAndScores(nn.Module):
@@ -34,68 +40,114 @@ class _MapsAndScores(nn.Module):
         return self.method.predict(images, self.size)
 
 
-def export_onnx(model: TrainedModel, path: Path) -> float:
+def export_onnx(model: TrainedModel, path: Path, half: bool = False) -> float:
     """Write the model to ``path`` and return the largest difference of its maps from PyTorch's.
 
     Input ``images``: float32 (batch, 3, S, S), RGB in [0, 1], any batch size. Outputs: ``maps`` (batch, S, S)
-    and ``scores`` (batch,), float32. Opset 18; the weights are in the file.
+    and ``scores`` (batch,), float32. Opset 18; the weights are in the file, and its metadata says sizes,
+    normalisation, thresholds and versions (:func:`benchmark.inference.exported.load_onnx` reads them).
+
+    Args:
+        model: from ``load_run``, on whatever device: it is on the CPU afterwards.
+        path: of the file.
+        half: compute in float16, with inputs and outputs in float32.
 
     Raises:
         InputError: the ONNX packages are missing, or the method cannot be exported; nothing is written.
-        ResourceError: onnxruntime's maps differ by more than 1e-4; nothing is written.
+        ResourceError: onnxruntime's maps differ by more than 1e-4, or in half precision by more than 2 % of their
+            range; nothing is written.
     """
     if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
         raise InputError("exporting needs an extra: pip install '.[onnx]' in a clone of the repository")
     import onnx
-    import onnxruntime
 
     refused = f"the method {model.name!r} cannot be exported to ONNX"
     network = _MapsAndScores(model.method.cpu(), model.score_size).eval()
-    size = model.image_size
     generator = torch.Generator().manual_seed(0)
-    example = torch.rand(2, 3, size, size, generator=generator)
     try:
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                network,
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=["images"],
-                output_names=["maps", "scores"],
-                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1, max=4096)}},
-                external_data=False,
-            )
+        program = _traced(network, torch.rand(TRACED, 3, *2 * (model.image_size,), generator=generator))
     except Exception as error:  # whatever the exporter raises at an operation it does not know
         raise InputError(f"{refused}: {reason(error)}") from None
-    assert program is not None
-    program.model.metadata_props.update(
-        {"method": model.name, "image_size": str(size), "input": "RGB in [0, 1]", "opset": str(OPSET)}
-    )
+    program.model.metadata_props.update(_metadata(model, half))
     with open_atomic(path) as temporary:
         with _quiet():
             program.save(str(temporary), external_data=False)
         try:
+            if half:
+                onnx.save(_halved(onnx.load(str(temporary))), str(temporary))
             onnx.checker.check_model(str(temporary))
-            session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
-            batches = [torch.rand(batch, 3, size, size, generator=generator) for batch in CHECKED]
-            worst = float(np.max([_difference(network, session, images) for images in batches]))
+            worst, span = _compared(network, temporary, model.image_size, generator)
         except Exception as error:  # whatever onnxruntime raises at what it does not take
+            batches = ", ".join(map(str, CHECKED[:-1]))
             raise InputError(
-                f"{refused}: the file fails on batches of {' or '.join(map(str, CHECKED))}: {reason(error)}"
+                f"{refused}: the file fails on batches of {batches} or {CHECKED[-1]}: {reason(error)}"
             ) from None
-        if not worst <= TOLERANCE:
+        if not worst <= (HALF_TOLERANCE * span if half else TOLERANCE):
             raise ResourceError(
                 f"onnxruntime's maps differ from PyTorch's by {worst:.1e}: nothing was written"
+                + ("; export it without --half" if half else "")
             )
     return worst
 
 
-def _difference(network: nn.Module, session: Any, images: Tensor) -> float:
-    """Return the largest difference of onnxruntime's maps of ``images`` from PyTorch's."""
-    with torch.no_grad():
-        expected = network(images)[0].numpy()
-    return float(np.abs(session.run(["maps"], {"images": images.numpy()})[0] - expected).max())
+def _traced(network: nn.Module, example: Tensor) -> Any:
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["maps", "scores"],
+            dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1, max=4096)}},
+            external_data=False,
+        )
+    assert program is not None
+    return program
+
+
+def _halved(program: Any) -> Any:
+    """Return an ONNX model that computes in float16 and takes and gives float32."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with _quiet():
+        return convert_float_to_float16(program, keep_io_types=True, disable_shape_infer=True)
+
+
+def _metadata(model: TrainedModel, half: bool) -> dict[str, str]:
+    """Return what the file says of itself beside what predicting needs."""
+    encoders = [part for part in model.method.modules() if isinstance(part, FrozenEncoder)]
+    inside = [
+        {"backbone": each.name, "mean": each.mean.flatten().tolist(), "std": each.std.flatten().tolist()}
+        for each in encoders
+    ]
+    return metadata_of(
+        model,
+        {
+            "input": "RGB in [0, 1], resized with Pillow's antialiased bilinear filter, aspect not kept",
+            "normalization": json.dumps({"where": "inside the network", "encoders": inside}),
+            "method_version": str(model.method.facts.version),
+            "tool_version": __version__,
+            "precision": "float16" if half else "float32",
+            "opset": str(OPSET),
+        },
+    )
+
+
+def _compared(network: nn.Module, path: Path, size: int, generator: torch.Generator) -> tuple[float, float]:
+    """Return the largest difference of onnxruntime's maps from PyTorch's, NaN included, and their range."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    differences, values = [], []
+    for batch in CHECKED:
+        images = torch.rand(batch, 3, size, size, generator=generator)
+        with torch.no_grad():
+            expected = network(images)[0].numpy()
+        found = session.run(["maps"], {"images": images.numpy()})[0]
+        differences.append(np.abs(found - expected).max())
+        values.append(expected.ravel())
+    return float(np.max(differences)), float(np.ptp(np.concatenate(values)))
 
 
 @contextlib.contextmanager

@@ -1,117 +1,148 @@
-"""Predicting on files: images in; scores, raw maps and heatmaps out."""
+"""Predicting on files: images in; scores, decisions, raw maps, heatmaps and masks out."""
 
 from __future__ import annotations
 
+import csv
 import io
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmark.datasets.images import SUFFIXES, resized
-from benchmark.inference.trained import Pixels, Prediction, TrainedModel
-from cocoad.base.errors import InputError
+from benchmark.decision.regions import Region
+from benchmark.inference.decide import Chosen, Decider, Decision
+from benchmark.inference.model import Model, Prediction
+from benchmark.inference.places import (
+    CSV_FILE,
+    JSON_FILE,
+    MAP_SUFFIX,
+    MASKS_DIR,
+    PICTURE_SUFFIX,
+    output_names,
+    refuse_writing_among,
+)
+from benchmark.inference.sources import Item, batches, frames
 from cocoad.base.files import json_bytes, write_atomic
+from cocoad.dataset.masks import write_mask_png_gray
 
-JSON_FILE = "predictions.json"
-MAP_SUFFIX, OVERLAY_SUFFIX = ".npy", ".png"
-LONGEST_NAME = 255  # bytes that file systems take
 HEAT = 0.7  # share of the colour where a map is highest
+CSV_HEADER = (
+    "image", "frame", "time_s", "score", "anomalous", "p_value", "regions", "area", "x", "y", "width", "height",
+    "map", "overlay", "mask",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One entry of ``predictions.json``; ``map`` and ``overlay`` are relative to its folder."""
+class Outcome(msgspec.Struct, frozen=True):
+    """One entry of ``predictions.json``; ``map``, ``overlay`` and ``mask`` are relative to its folder.
+
+    ``area`` is how many pixels of the image lie above the pixel threshold; ``regions`` are their boxes.
+    """
 
     image: str
     score: float
     map: str
     overlay: str
+    mask: str | None = None
+    frame: int | None = None  # of a video
+    time_s: float | None = None  # from its start
+    anomalous: bool | None = None
+    p_value: float | None = None
+    area: int | None = None
+    regions: list[Region] = []
+
+    @property
+    def line(self) -> str:
+        """Score, decision and place, for a terminal and for programs that read columns."""
+        decided = {None: "", True: "anomalous\t", False: "normal\t"}[self.anomalous]
+        at = "" if self.frame is None else f"\tframe {self.frame} at {self.time_s:.2f} s"
+        return f"{self.score:.6f}\t{decided}{self.image}{at}"
 
 
-def find_images(sources: Sequence[str], out: Path) -> list[Path]:
-    """Return the image files of ``sources``: files, folders and globs; each once, in order.
+@dataclass(frozen=True)
+class Predicted:
+    """All that was predicted: outcomes in the order of the files, and a line for each that could not be read."""
 
-    What lies below ``out`` is an earlier call's and left out, but of a source that lies there as a whole.
+    outcomes: list[Outcome]
+    unreadable: list[str]
+    decider: Decider
 
-    Raises:
-        InputError: a source gives no image.
-    """
-    found: dict[Path, None] = {}
-    for source in sources:
-        path = Path(source)
-        if path.is_file():
-            files = [path]
-        elif path.is_dir():
-            files = sorted(file for file in path.rglob("*") if _is_image(file))
-        else:
-            files = sorted(file for file in _glob(path) if _is_image(file))
-        if not path.resolve().is_relative_to(out.resolve()):
-            files = [file for file in files if not file.resolve().is_relative_to(out.resolve())]
-        if not files:
-            raise InputError(f"no images at {source!r}: give image files, a folder or a quoted glob")
-        found.update(dict.fromkeys(files))
-    return list(found)
+    @property
+    def summary(self) -> str:
+        """Return one line for a person."""
+        said = f"{len(self.outcomes)} images"
+        if self.decider.image is not None:
+            found = sum(bool(outcome.anomalous) for outcome in self.outcomes)
+            said += f", {found} anomalous (above {self.decider.image.value:.6g}: {self.decider.image.said})"
+        return said + (f", {len(self.unreadable)} could not be read" if self.unreadable else "")
 
 
 def predict_files(
-    model: TrainedModel,
+    model: Model,
     files: Sequence[Path],
     out: Path,
     batch_size: int = 8,
     advance: Callable[[int], object] = lambda count: None,
-) -> tuple[list[Outcome], list[str]]:
-    """Predict on image files; write ``predictions.json``, raw maps and heatmap overlays into ``out``.
+    *,
+    decider: Decider | None = None,
+    workers: int | None = None,
+    every: int = 1,
+) -> Predicted:
+    """Predict on images and videos; write ``predictions.json`` and ``.csv``, maps, heatmaps and masks into ``out``.
 
-    Raw maps are float32 ``.npy`` (S, S). Overlays have the image's size and one colour scale: from the lowest
-    to the highest value of all maps of this call, which ``predictions.json`` states.
+    Raw maps are float32 ``.npy`` (S, S). Overlays and masks (PNG, 255 above the pixel threshold) have the image's
+    size. Overlays have one colour scale: from the lowest to the highest value of all maps of this call, which
+    ``predictions.json`` states.
 
     Args:
-        model: from ``load_run``.
-        files: images.
+        model: from ``load_run`` or ``load_onnx``.
+        files: images and videos.
         out: folder, made if need be.
         batch_size: images in one pass.
-        advance: called with the number of images done since the last call.
-
-    Returns:
-        The outcomes, and a line for each file that could not be read (the others are predicted).
+        advance: called with the number of files, or frames of a video, done since the last call.
+        decider: of the model's; None: with its default thresholds.
+        workers: processes that read images; None: by the cores.
+        every: takes the first of so many frames of a video.
 
     Raises:
-        InputError: a file would be overwritten by what is written for one; nothing is.
+        InputError: a file would be overwritten by what is written for one, or something would be written into a
+            folder of files that are read; nothing is.
     """
+    decider = decider or model.decider()
+    names = output_names(files)
+    refuse_writing_among(files, out, names.values())
     unreadable: list[str] = []
     outcomes: list[Outcome] = []
     low, high = np.inf, -np.inf
-    names = output_names(files)
-    _refuse_overwriting(files, out, names.values())
-    for batch in _batches(model, files, unreadable, batch_size):
-        for file, prediction in batch:
-            stem = names[file]
+    for batch in batches(model, files, unreadable, batch_size, workers, every):
+        predictions = model.predict_batch([one.pixels for one in batch])
+        for one, prediction in zip(batch, predictions, strict=True):
             low, high = min(low, float(prediction.map.min())), max(high, float(prediction.map.max()))
-            outcome = Outcome(str(file), prediction.score, stem + MAP_SUFFIX, stem + OVERLAY_SUFFIX)
-            write_atomic(out / outcome.map, _npy(prediction.map))
-            outcomes.append(outcome)
+            decision = decider.decide(prediction.score, prediction.map, one.size)
+            outcomes.append(_written(one.item, _name(names, one.item), prediction, decision, out))
         advance(len(batch))
-    for outcome in outcomes:  # a second pass: only now is the common scale known
-        heat = np.load(out / outcome.map)
-        picture = overlay(model.read(outcome.image), (heat - low) / max(high - low, 1e-12))
-        write_atomic(out / outcome.overlay, picture)
+    _draw_overlays(model, outcomes, out, (low, high), every)
+    write_atomic(out / CSV_FILE, _csv(outcomes))
     document = {
         "format": "cocoad-predictions",
         "format_version": 1,
         "method": model.name,
         "image_size": model.image_size,
         "overlay_scale": [low, high] if outcomes else None,
-        "predictions": [asdict(outcome) for outcome in outcomes],
+        "threshold": _threshold(decider.image),
+        "pixel_threshold": _threshold(decider.pixel),
+        "images": len(outcomes),
+        "anomalous": sum(bool(each.anomalous) for each in outcomes) if decider.image else None,
+        "predictions": msgspec.to_builtins(outcomes),
         "unreadable": unreadable,
     }
     write_atomic(out / JSON_FILE, json_bytes(document))
-    return outcomes, unreadable
+    return Predicted(outcomes, unreadable, decider)
 
 
 def overlay(image: Image.Image, heat: npt.NDArray[np.floating]) -> bytes:
@@ -127,75 +158,73 @@ def overlay(image: Image.Image, heat: npt.NDArray[np.floating]) -> bytes:
     return buffer.getvalue()
 
 
-def output_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return for each file the path, without suffix, of what is written for it: unique, inside the folder.
-
-    Files keep their folders below the deepest folder that they share; equal names get ``-2``, ``-3`` …
-    """
-    absolute = [Path(os.path.normpath(file.absolute())) for file in files]  # no .. left to climb out by
-    shared = _shared_folder(absolute)
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for file, whole in zip(files, absolute, strict=True):
-        stem = PurePosixPath(*whole.relative_to(shared).with_suffix("").parts).as_posix()
-        name, count = _fitting(stem), 1
-        while name in taken:
-            count += 1
-            name = _fitting(stem, f"-{count}")
-        taken.add(name)
-        names[file] = name
-    return names
+def _name(names: dict[Path, str], item: Item) -> str:
+    name = names[item.file]
+    return name if item.frame is None else f"{name}/{item.frame:06d}"
 
 
-def _fitting(stem: str, ending: str = "") -> str:
-    """Return ``stem`` and ``ending``, cut between them as far as a name with a suffix would be too long."""
-    folder, slash, name = stem.rpartition("/")
-    while len(os.fsencode(f"{name}{ending}{MAP_SUFFIX}")) > LONGEST_NAME:
-        name = name[:-1]
-    return f"{folder}{slash}{name}{ending}"
+def _written(item: Item, name: str, prediction: Prediction, decision: Decision, out: Path) -> Outcome:
+    """Write an item's map and mask; return its entry."""
+    write_atomic(out / f"{name}{MAP_SUFFIX}", _npy(prediction.map))
+    mask = None
+    if decision.mask is not None:
+        mask = f"{MASKS_DIR}/{name}{PICTURE_SUFFIX}"
+        (out / mask).parent.mkdir(parents=True, exist_ok=True)
+        write_mask_png_gray(out / mask, decision.mask.astype(np.uint8))
+    return Outcome(
+        image=str(item.file),
+        score=prediction.score,
+        map=f"{name}{MAP_SUFFIX}",
+        overlay=f"{name}{PICTURE_SUFFIX}",
+        mask=mask,
+        frame=item.frame,
+        time_s=item.time_s,
+        anomalous=decision.anomalous,
+        p_value=decision.p_value,
+        area=None if decision.mask is None else int(decision.mask.sum()),
+        regions=decision.regions,
+    )
 
 
-def _refuse_overwriting(files: Sequence[Path], out: Path, names: Iterable[str]) -> None:
-    given = {file.resolve() for file in files}
-    written = (out / f"{name}{suffix}" for name in names for suffix in (MAP_SUFFIX, OVERLAY_SUFFIX))
-    for path in (out / JSON_FILE, *written):
-        if path.resolve() in given:
-            raise InputError(f"{path} is to be read and would be overwritten: give another --out")
+def _draw_overlays(
+    model: Model, outcomes: Sequence[Outcome], out: Path, scale: tuple[float, float], every: int
+) -> None:
+    """Draw the heatmaps in a second pass, for only now is the common scale known."""
+    low, high = scale
+
+    def draw(outcome: Outcome, image: Image.Image) -> None:
+        heat = np.load(out / outcome.map)
+        write_atomic(out / outcome.overlay, overlay(image, (heat - low) / max(high - low, 1e-12)))
+
+    of_frames = {(each.image, each.frame): each for each in outcomes if each.frame is not None}
+    for outcome in outcomes:
+        if outcome.frame is None:
+            draw(outcome, model.read(outcome.image))
+    for video in dict.fromkeys(image for image, _ in of_frames):
+        for item, image in frames(Path(video), [], every):
+            if item.frame is not None:
+                draw(of_frames[video, item.frame], image)
 
 
-def _shared_folder(files: Sequence[Path]) -> Path:
-    folder = files[0].parent
-    while not all(file.is_relative_to(folder) for file in files):
-        folder = folder.parent
-    return folder
+def _threshold(chosen: Chosen | None) -> dict[str, Any] | None:
+    return None if chosen is None else {"value": chosen.value, "from": chosen.said}
 
 
-def _glob(pattern: Path) -> Iterator[Path]:
-    anchor = Path(pattern.anchor)
-    try:
-        yield from anchor.glob(str(pattern.relative_to(anchor)))
-    except ValueError:  # no pattern at all, such as a**
-        return
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
-
-
-def _batches(
-    model: TrainedModel, files: Sequence[Path], unreadable: list[str], batch_size: int
-) -> Iterator[list[tuple[Path, Prediction]]]:
-    """Yield predicted batches; a file that cannot be read adds a line to ``unreadable``."""
-    for start in range(0, len(files), batch_size):
-        read: list[tuple[Path, Pixels]] = []
-        for file in files[start : start + batch_size]:
-            try:
-                read.append((file, resized(model.read(file), model.image_size)))
-            except InputError as error:
-                unreadable.append(str(error))
-        if read:
-            predictions = model.predict_batch([pixels for _, pixels in read])
-            yield [(file, one) for (file, _), one in zip(read, predictions, strict=True)]
+def _csv(outcomes: Sequence[Outcome]) -> bytes:
+    """Return the table of all outcomes: of the regions their number, and the box of the one with the highest peak."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    for each in outcomes:
+        box = each.regions[0] if each.regions else None
+        anomalous = "" if each.anomalous is None else int(each.anomalous)
+        sides = ("", "", "", "") if box is None else (box.x, box.y, box.width, box.height)
+        regions = None if each.mask is None else len(each.regions)
+        writer.writerow(
+            (each.image, each.frame, each.time_s, repr(each.score), anomalous, each.p_value, regions, each.area,
+             *sides, each.map, each.overlay, each.mask)
+        )  # fmt: skip
+    return buffer.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _npy(array: npt.NDArray[np.float32]) -> bytes:

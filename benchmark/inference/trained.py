@@ -9,20 +9,18 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 import yaml
-from PIL import Image
 
 from benchmark.config import NOT_YAML, Side
-from benchmark.datasets.images import as_rgb, read_image, resized
+from benchmark.inference.model import Model, Pixels, Prediction
 from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
-from benchmark.runs.record import CONFIG_FILE, RESULT_FILE, WEIGHTS_FILE
+from benchmark.runs.outputs import read_scores
+from benchmark.runs.record import CALIBRATION_FILE, CONFIG_FILE, RESULT_FILE, WEIGHTS_FILE
+from benchmark.runs.thresholds import Threshold
 from cocoad.base.errors import InputError, ResourceError, reason
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class _Trained(msgspec.Struct, frozen=True):
@@ -41,56 +39,18 @@ class _Data(msgspec.Struct):
 
 class _Recorded(msgspec.Struct):
     dataset: _Data
+    thresholds: list[Threshold] = []
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image: a score and a map (S, S), float32, larger = more anomalous."""
-
-    score: float
-    map: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class TrainedModel:
+class TrainedModel(Model):
     """A method with its trained weights, in eval mode on ``device``."""
 
     method: Method
-    name: str
-    image_size: int  # pixels, of what the method sees
     device: torch.device
-    bits: int | None = None  # that gray images use, where their files have room for more, as in training
-    score_size: int | None = None  # S, pixels, of its maps; None: image_size
 
     def __repr__(self) -> str:
         return f"TrainedModel({self.name} at {self.image_size} pixels, on {self.device})"
-
-    def predict(self, image: str | Path | Image.Image | Pixels) -> Prediction:
-        """Return the score and the anomaly map of one image of any size.
-
-        Args:
-            image: a file's path, a PIL image, or an array (H, W, 3) of uint8, RGB.
-
-        Raises:
-            InputError: a file that cannot be read.
-            ValueError: an array of another shape or type, or a PIL image of floats or 32-bit integers, whose
-                white is unknown.
-        """
-        if isinstance(image, np.ndarray):
-            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-                raise ValueError(
-                    f"an array of {image.dtype} {image.shape}: give uint8 (height, width, 3), RGB"
-                )
-            pixels = Image.fromarray(image)
-        else:
-            pixels = self.read(image)
-        return self.predict_batch([resized(pixels, self.image_size)])[0]
-
-    def read(self, image: str | Path | Image.Image) -> Image.Image:
-        """Return an image as RGB, as the training had it; raise as :meth:`predict`."""
-        return (
-            as_rgb(image, self.bits) if isinstance(image, Image.Image) else read_image(Path(image), self.bits)
-        )
 
     @torch.inference_mode()
     def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
@@ -125,18 +85,26 @@ def load_run(directory: str | Path, device: str = "auto") -> TrainedModel:
         method.load_state_dict(read_tensors(weights))
     except RuntimeError as error:
         raise InputError(f"{weights}: not of the method in {CONFIG_FILE}: {reason(error)}") from None
-    bits = _gray_bits(directory / RESULT_FILE)
+    recorded = _recorded(directory / RESULT_FILE)
+    held_out = read_scores(directory, CALIBRATION_FILE) if (directory / CALIBRATION_FILE).is_file() else []
     return TrainedModel(
-        method.eval().to(target), config.method, config.image_size, target, bits, config.score_size
+        method.eval().to(target),
+        target,
+        name=config.method,
+        image_size=config.image_size,
+        score_size=config.score_size,
+        bits=recorded.dataset.gray_bits,
+        thresholds=tuple(recorded.thresholds),
+        held_out=tuple(row.score for row in held_out),
     )
 
 
-def _gray_bits(record: Path) -> int | None:
-    """Return what a run's record says of its gray images; None without one."""
+def _recorded(record: Path) -> _Recorded:
+    """Return what a run's record says of its gray images and thresholds; nothing without one."""
     try:
-        return msgspec.json.decode(record.read_bytes(), type=_Recorded).dataset.gray_bits
+        return msgspec.json.decode(record.read_bytes(), type=_Recorded)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        return _Recorded(_Data())
 
 
 def _read_config(path: Path) -> _Trained:

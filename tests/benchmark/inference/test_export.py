@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +14,12 @@ import torch
 from click.testing import CliRunner
 
 from benchmark.cli.export import command
-from benchmark.inference import TrainedModel, load_run, onnx
+from benchmark.inference import OnnxModel, TrainedModel, load_onnx, load_run, onnx
 from benchmark.methods.base import OnePassMethod
 from benchmark.methods.facts import BUILT_IN
 from benchmark.methods.registry import create
+from benchmark.runs.thresholds import Threshold
+from cocoad import __version__
 from cocoad.base.errors import CocoadError, InputError, ResourceError
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -36,7 +42,7 @@ def test_onnxruntime_gives_the_maps_and_scores_of_the_run_at_any_batch_size(trai
         np.testing.assert_allclose(scores, expected.amax((1, 2)).numpy(), atol=1e-4)
     metadata = session.get_modelmeta().custom_metadata_map
     assert metadata["method"] == "invad-lite"
-    assert metadata["image_size"] == "64"
+    assert (metadata["image_size"], metadata["score_size"]) == ("64", "64")
 
 
 BACKBONES: dict[str, str | None] = {
@@ -71,8 +77,17 @@ def test_every_method_is_exported_for_any_batch_size(tmp_path: Path, name: str) 
             for _ in range(3):
                 method.fit_batch(torch.rand(20, 3, 64, 64))
             method.fit_end(torch.Generator().manual_seed(0))
-    model = TrainedModel(method, name, image_size=64, device=torch.device("cpu"))
+    model = TrainedModel(
+        method,
+        torch.device("cpu"),
+        name=name,
+        image_size=64,
+        bits=12,
+        thresholds=(Threshold("image", "f1", 0.5, "test set", 20),),
+        held_out=(0.25, 0.1),
+    )
     assert onnx.export_onnx(model, tmp_path / "model.onnx") < 1e-4
+    assert_says_what_it_is(load_onnx(tmp_path / "model.onnx"), name)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     for batch in (1, 2, 5):
         images = torch.rand(batch, 3, 64, 64)
@@ -81,6 +96,37 @@ def test_every_method_is_exported_for_any_batch_size(tmp_path: Path, name: str) 
         found = session.run(["maps", "scores"], {"images": images.numpy()})
         for ours, theirs in zip(expected, found, strict=True):
             np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-4)
+
+
+def assert_says_what_it_is(exported: OnnxModel, name: str) -> None:
+    assert (exported.name, exported.image_size, exported.score_size, exported.bits) == (name, 64, 64, 12)
+    assert exported.thresholds == (Threshold("image", "f1", 0.5, "test set", 20),)
+    assert exported.held_out == (0.1, 0.25)
+    said = exported.session.get_modelmeta().custom_metadata_map
+    assert (said["method_version"], said["tool_version"]) == (str(BUILT_IN[name][1].version), __version__)
+    encoders = json.loads(said["normalization"])["encoders"]
+    assert [each["backbone"] for each in encoders] == ([BACKBONES[name]] if BACKBONES[name] else [])
+    assert all(len(each["mean"]) == len(each["std"]) == 3 for each in encoders)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["invad-lite", "patchcore", "anomalydino"])
+def test_half_precision_is_half_the_size_and_close(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    method = create(name, 64, BACKBONES[name]).eval()
+    if isinstance(method, OnePassMethod):
+        with torch.no_grad():
+            method.fit_batch(torch.rand(20, 3, 64, 64))
+            method.fit_end(torch.Generator().manual_seed(0))
+    model = TrainedModel(method, torch.device("cpu"), name=name, image_size=64)
+    onnx.export_onnx(model, tmp_path / "whole.onnx")
+    onnx.export_onnx(model, tmp_path / "half.onnx", half=True)
+    sizes = [(tmp_path / f"{one}.onnx").stat().st_size for one in ("half", "whole")]
+    assert sizes[0] < 0.75 * sizes[1]
+    half = load_onnx(tmp_path / "half.onnx")
+    assert half.session.get_modelmeta().custom_metadata_map["precision"] == "float16"
+    image = np.random.default_rng(0).integers(0, 255, (50, 80, 3), np.uint8)
+    assert half.predict(image).score == pytest.approx(model.predict(image).score, rel=0.02)
 
 
 @pytest.mark.slow
@@ -97,7 +143,7 @@ def test_an_export_that_differs_leaves_no_file(trained_run: Path, monkeypatch: p
     [
         (
             RuntimeError("bad\n dimensions"),
-            "'invad-lite' cannot be exported .* batches of 1 or 3: bad dimensions$",
+            "'invad-lite' cannot be exported .* batches of 1, 2 or 5: bad dimensions$",
         ),
         (np.nan, "maps differ from PyTorch's by nan: nothing was written"),
     ],
@@ -111,12 +157,35 @@ def test_a_batch_that_onnxruntime_refuses_or_spoils_is_one_line_and_leaves_no_fi
         def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
             if isinstance(answer, Exception):
                 raise answer
-            return [np.full((64, 64), answer if len(inputs["images"]) == 3 else 0, np.float32)]
+            return [np.full((64, 64), answer if len(inputs["images"]) == 5 else 0, np.float32)]
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     with pytest.raises(CocoadError, match=message):
         onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx")
     assert {path.name for path in trained_run.iterdir()} == {"config.yaml", "weights.safetensors"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [64, 96])
+def test_the_pages_code_runs_a_file_of_any_size(
+    trained_run: Path, make_image: Callable[..., Path], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained_run)
+    torch.manual_seed(0)
+    method = create("invad-lite", size, "test_resnet").eval()
+    thresholds = (Threshold("image", "fpr=0.01", -1.0, "held-out normal images", 99, 0.01),)
+    model = TrainedModel(
+        method, torch.device("cpu"), name="invad-lite", image_size=size, thresholds=thresholds
+    )
+    onnx.export_onnx(model, Path("model.onnx"))
+    photo = make_image(Path("photo.jpg"))
+    page = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "onnx.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["maps"].shape == (1, size, size)
+    assert float(names["scores"][0]) == pytest.approx(model.predict(photo).score, abs=1e-4)
+    assert names["anomalous"] is True
 
 
 def test_without_the_extra_the_user_is_told_what_to_install(

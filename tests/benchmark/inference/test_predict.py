@@ -19,7 +19,9 @@ from PIL import Image
 from benchmark.cli.predict import command
 from benchmark.datasets.images import load_image
 from benchmark.inference import load_run
-from benchmark.inference.predict import find_images, output_names, overlay
+from benchmark.inference.places import output_names
+from benchmark.inference.predict import overlay
+from benchmark.inference.sources import find_images
 from cocoad.base.errors import InputError
 
 MakeImage = Callable[..., Path]
@@ -101,7 +103,7 @@ def test_what_an_earlier_call_wrote_is_not_predicted_on(
     file = make_image(photos / "a.jpg")
     for _ in range(2):
         result = predict(trained_run, "--out", photos / "out", photos, photos / "**" / "*.[jp][pn]g")
-        assert "1 images in" in result.stderr
+        assert "1 images; in" in result.stderr
     assert find_images([str(photos / "*.jpg")], out=tmp_path) == [file]
 
 

@@ -1,0 +1,95 @@
+"""What predicts: images in, scores and maps out, whatever computes them. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmark.datasets.images import as_rgb, read_image, resized
+from benchmark.inference.decide import Decider, Decision, decider
+from benchmark.runs.thresholds import Threshold
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image: a score and a map (S, S), float32, larger = more anomalous."""
+
+    score: float
+    map: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(ABC):
+    """A trained method, ready to predict."""
+
+    name: str
+    image_size: int  # pixels, of what the method sees
+    bits: int | None = None  # that gray images use, where their files have room for more, as in training
+    score_size: int | None = None  # S, pixels, of its maps; None: image_size
+    thresholds: tuple[Threshold, ...] = ()  # of its run
+    held_out: tuple[float, ...] = ()  # scores of normal images that it was not trained on
+
+    @abstractmethod
+    def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
+        """Return the predictions of images (S, S, 3), RGB, in one pass."""
+
+    def predict(self, image: str | Path | Image.Image | Pixels) -> Prediction:
+        """Return the score and the anomaly map of one image of any size.
+
+        Args:
+            image: a file's path, a PIL image, or an array (H, W, 3) of uint8, RGB.
+
+        Raises:
+            InputError: a file that cannot be read.
+            ValueError: an array of another shape or type, or a PIL image of floats or 32-bit integers, whose
+                white is unknown.
+        """
+        return self.predict_batch([resized(self.read(image), self.image_size)])[0]
+
+    def decide(
+        self,
+        image: str | Path | Image.Image | Pixels,
+        threshold: str | float | None = None,
+        pixel_threshold: str | float | None = None,
+    ) -> Decision:
+        """Say whether one image is anomalous, and where; raise as :meth:`predict` and :meth:`decider`."""
+        pixels = self.read(image)
+        (prediction,) = self.predict_batch([resized(pixels, self.image_size)])
+        return self.decider(threshold, pixel_threshold).decide(
+            prediction.score, prediction.map, (pixels.width, pixels.height)
+        )
+
+    def decider(
+        self, threshold: str | float | None = None, pixel_threshold: str | float | None = None
+    ) -> Decider:
+        """Return what makes decisions of scores and maps.
+
+        Args:
+            threshold: of images: a number, ``fpr=RATE`` or ``f1``; None: the run's at a false-alarm rate of 1 %
+                where normal images were held out, else that at best F1, else none.
+            pixel_threshold: the same of pixels; None: the run's at best F1, else by false alarms, else none.
+
+        Raises:
+            InputError: the run has no such threshold.
+        """
+        return decider(self.thresholds, self.held_out, threshold, pixel_threshold)
+
+    def read(self, image: str | Path | Image.Image | Pixels) -> Image.Image:
+        """Return an image as RGB, as the training had it; raise as :meth:`predict`."""
+        if isinstance(image, np.ndarray):
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(
+                    f"an array of {image.dtype} {image.shape}: give uint8 (height, width, 3), RGB"
+                )
+            return Image.fromarray(image)
+        if isinstance(image, Image.Image):
+            return as_rgb(image, self.bits)
+        return read_image(Path(image), self.bits)
