@@ -16,6 +16,7 @@ from benchmark.report.charts import (
     histograms,
     training_charts,
 )
+from benchmark.report.decisions import Slider, sliders
 from benchmark.report.gallery import Wall, gallery
 from benchmark.report.significance import Verdict, verdicts
 from benchmark.report.tables import Breakdown, board_table, breakdowns
@@ -42,6 +43,7 @@ class Section:
     histograms: list[Chart]
     breakdowns: list[Breakdown]
     training: list[Chart]
+    sliders: list[Slider]
     walls: list[Wall]
     verdicts: list[Verdict]
 
@@ -90,7 +92,7 @@ def write_report(
     page = rendered(
         "benchmark.report",
         "page.html",
-        ("tables.js", "exports.js", "gallery.js"),
+        ("tables.js", "exports.js", "decisions.js", "gallery.js"),
         boards=[board_table(ranking) for ranking in ranked],
         costs=[(r.title, r.protocol, charts) for r in ranked if (charts := cost_charts(r, styles))],
         sections=sections,
@@ -112,6 +114,7 @@ def _section(group: RunsOnTestSet, styles: Styles, per_wall: int, images: bool, 
         histograms=histograms(first),
         breakdowns=breakdowns(group),
         training=training_charts(group, styles),
+        sliders=sliders(first),
         walls=gallery(first, per_wall, images, notes),
         verdicts=verdicts(group.methods),
     )
