@@ -11,6 +11,7 @@ from benchmark.runs.record import Metrics, Record
 
 PROTOCOL = "ader"  # the dialect of the published figures
 SEEN_SHARE = 0.1  # by how much the images seen in training may differ from the published training's
+LEAST_SHARE = 0.25  # of the published training's images, below which there is nothing to set beside it
 
 Finding = Literal["reproduced", "off", "not comparable"]
 
@@ -106,14 +107,15 @@ def measured(record: Record, epoch: int, overall: Metrics, by_class: Mapping[str
 def nearest(plan: Plan, theirs: Figure, ours: Sequence[Measured]) -> Measured | None:
     """Return the measurement of the figure's part whose training saw the most similar number of images.
 
-    None where the training ended long before: a figure at a tenth of the images says nothing of the whole.
+    None where the training ended long before: a figure at a tenth of the images says nothing of the whole. What is
+    less than nearly as many is shown, and is a reason not to compare.
     """
     wanted = seen_by_theirs(plan, theirs)
     here = [each for each in ours if each.part == theirs.part]
     if not here:
         return None
     best = min(here, key=lambda each: abs(seen_by_ours(each) - wanted))
-    return best if seen_by_ours(best) >= (1 - SEEN_SHARE) * wanted or best.epoch == 1 else None
+    return best if seen_by_ours(best) >= LEAST_SHARE * wanted or best.epoch == 1 else None
 
 
 def seen_by_theirs(plan: Plan, figure: Figure) -> int:
