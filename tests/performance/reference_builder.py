@@ -38,7 +38,7 @@ def build(root: Path, out: Path) -> None:
     train, val = COCO(paths["train"]), COCO(paths["val"])
     inputs = {k: InputFile(path.name, path.stat().st_size, sha256_file(path)) for k, path in paths.items()}
     summaries = {str(split): build_split(train, val, split, out) for split in SPLITS}
-    manifest = DatasetManifest("cocoad-dataset", 1, __version__, BuildOptions(), inputs, summaries)
+    manifest = DatasetManifest("cocoad-dataset", 1, __version__, BuildOptions(), inputs, summaries, [])
     (out / "dataset.json").write_bytes(encode(manifest))
 
 
