@@ -26,7 +26,6 @@ from cocoad.base.files import open_atomic
 
 OPSET = 18
 TOLERANCE = 1e-4
-HALF_TOLERANCE = 0.02  # of the maps' range, in half precision
 CHECKED = (1, 2, 5)  # batches on which the file is tried
 TRACED = 3  # none of them
 
@@ -40,7 +39,7 @@ class _MapsAndScores(nn.Module):
         return self.method.predict(images, self.size)
 
 
-def export_onnx(model: TrainedModel, path: Path, half: bool = False) -> float:
+def export_onnx(model: TrainedModel, path: Path) -> float:
     """Write the model to ``path`` and return the largest difference of its maps from PyTorch's.
 
     Input ``images``: float32 (batch, 3, S, S), RGB in [0, 1], any batch size. Outputs: ``maps`` (batch, S, S)
@@ -50,12 +49,10 @@ def export_onnx(model: TrainedModel, path: Path, half: bool = False) -> float:
     Args:
         model: from ``load_run``, on whatever device: it is on the CPU afterwards.
         path: of the file.
-        half: compute in float16, with inputs and outputs in float32.
 
     Raises:
         InputError: the ONNX packages are missing, or the method cannot be exported; nothing is written.
-        ResourceError: onnxruntime's maps differ by more than 1e-4, or in half precision by more than 2 % of their
-            range; nothing is written.
+        ResourceError: onnxruntime's maps differ by more than 1e-4; nothing is written.
     """
     if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
         raise InputError("exporting needs an extra: pip install '.[onnx]' in a clone of the repository")
@@ -68,24 +65,21 @@ def export_onnx(model: TrainedModel, path: Path, half: bool = False) -> float:
         program = _traced(network, torch.rand(TRACED, 3, *2 * (model.image_size,), generator=generator))
     except Exception as error:  # whatever the exporter raises at an operation it does not know
         raise InputError(f"{refused}: {reason(error)}") from None
-    program.model.metadata_props.update(_metadata(model, half))
+    program.model.metadata_props.update(_metadata(model))
     with open_atomic(path) as temporary:
         with _quiet():
             program.save(str(temporary), external_data=False)
         try:
-            if half:
-                onnx.save(_halved(onnx.load(str(temporary))), str(temporary))
             onnx.checker.check_model(str(temporary))
-            worst, span = _compared(network, temporary, model.image_size, generator)
+            worst = _compared(network, temporary, model.image_size, generator)
         except Exception as error:  # whatever onnxruntime raises at what it does not take
             batches = ", ".join(map(str, CHECKED[:-1]))
             raise InputError(
                 f"{refused}: the file fails on batches of {batches} or {CHECKED[-1]}: {reason(error)}"
             ) from None
-        if not worst <= (HALF_TOLERANCE * span if half else TOLERANCE):
+        if not worst <= TOLERANCE:
             raise ResourceError(
                 f"onnxruntime's maps differ from PyTorch's by {worst:.1e}: nothing was written"
-                + ("; export it without --half" if half else "")
             )
     return worst
 
@@ -106,15 +100,7 @@ def _traced(network: nn.Module, example: Tensor) -> Any:
     return program
 
 
-def _halved(program: Any) -> Any:
-    """Return an ONNX model that computes in float16 and takes and gives float32."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    with _quiet():
-        return convert_float_to_float16(program, keep_io_types=True, disable_shape_infer=True)
-
-
-def _metadata(model: TrainedModel, half: bool) -> dict[str, str]:
+def _metadata(model: TrainedModel) -> dict[str, str]:
     """Return what the file says of itself beside what predicting needs."""
     encoders = [part for part in model.method.modules() if isinstance(part, FrozenEncoder)]
     inside = [
@@ -128,26 +114,24 @@ def _metadata(model: TrainedModel, half: bool) -> dict[str, str]:
             "normalization": json.dumps({"where": "inside the network", "encoders": inside}),
             "method_version": str(model.method.facts.version),
             "tool_version": __version__,
-            "precision": "float16" if half else "float32",
             "opset": str(OPSET),
         },
     )
 
 
-def _compared(network: nn.Module, path: Path, size: int, generator: torch.Generator) -> tuple[float, float]:
-    """Return the largest difference of onnxruntime's maps from PyTorch's, NaN included, and their range."""
+def _compared(network: nn.Module, path: Path, size: int, generator: torch.Generator) -> float:
+    """Return the largest difference of onnxruntime's maps from PyTorch's, NaN included."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    differences, values = [], []
+    differences = []
     for batch in CHECKED:
         images = torch.rand(batch, 3, size, size, generator=generator)
         with torch.no_grad():
             expected = network(images)[0].numpy()
         found = session.run(["maps"], {"images": images.numpy()})[0]
         differences.append(np.abs(found - expected).max())
-        values.append(expected.ravel())
-    return float(np.max(differences)), float(np.ptp(np.concatenate(values)))
+    return float(np.max(differences))
 
 
 @contextlib.contextmanager

@@ -110,26 +110,6 @@ def assert_says_what_it_is(exported: OnnxModel, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["invad-lite", "patchcore", "anomalydino"])
-def test_half_precision_is_half_the_size_and_close(tmp_path: Path, name: str) -> None:
-    torch.manual_seed(0)
-    method = create(name, 64, BACKBONES[name]).eval()
-    if isinstance(method, OnePassMethod):
-        with torch.no_grad():
-            method.fit_batch(torch.rand(20, 3, 64, 64))
-            method.fit_end(torch.Generator().manual_seed(0))
-    model = TrainedModel(method, torch.device("cpu"), name=name, image_size=64)
-    onnx.export_onnx(model, tmp_path / "whole.onnx")
-    onnx.export_onnx(model, tmp_path / "half.onnx", half=True)
-    sizes = [(tmp_path / f"{one}.onnx").stat().st_size for one in ("half", "whole")]
-    assert sizes[0] < 0.75 * sizes[1]
-    half = load_onnx(tmp_path / "half.onnx")
-    assert half.session.get_modelmeta().custom_metadata_map["precision"] == "float16"
-    image = np.random.default_rng(0).integers(0, 255, (50, 80, 3), np.uint8)
-    assert half.predict(image).score == pytest.approx(model.predict(image).score, rel=0.02)
-
-
-@pytest.mark.slow
 def test_an_export_that_differs_leaves_no_file(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx, "TOLERANCE", -1.0)
     with pytest.raises(ResourceError, match="nothing was written"):
