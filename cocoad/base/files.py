@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -82,6 +83,21 @@ def sha256_file(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def hash_all(
+    files: Sequence[tuple[str, Path]], advance: Callable[[int, int], object] = lambda done, total: None
+) -> Iterator[tuple[str, str]]:
+    """Yield the key and SHA-256 of each (key, file), in order, read by several threads.
+
+    Args:
+        advance: is told how many are done, of how many.
+    """
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(sha256_file, (path for _, path in files))
+        for done, ((key, _), digest) in enumerate(zip(files, digests, strict=True), 1):
+            advance(done, len(files))
+            yield key, digest
 
 
 def inside(root: Path, relative: str) -> Path:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import sha256_bytes
+from cocoad.base.files import hash_all, sha256_bytes
 from cocoad.base.staging import staged_directory
 from cocoad.build.draw import DrawnMasks, drawing
 from cocoad.build.manifests import Built, Inputs, Part, write_manifests
@@ -49,6 +49,7 @@ def build_dataset(
     train_images: Path | None = None,
     val_images: Path | None = None,
     jobs: int | None = None,
+    hash_images: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
     advance: Advance = lambda what, done, total: None,
@@ -64,6 +65,8 @@ def build_dataset(
         train_images, val_images: these folders, wherever they are.
         jobs: processes that draw masks (default: one per processor, at most 4), about 100 MB each; the result
             does not depend on it.
+        hash_images: record the SHA-256 of every image, which reads them all; `verify` then finds changed ones, and
+            each split's hash contains them.
         overwrite: replace a built dataset at ``out`` that holds no other splits and nothing else.
         dry_run: only count.
         advance: is told of progress.
@@ -82,7 +85,7 @@ def build_dataset(
         train_images=train_images,
         val_images=val_images,
     )
-    work = _Build(source, partition, splits, options, jobs or _processors(), advance)
+    work = _Build(source, partition, splits, options, jobs or _processors(), hash_images, advance)
     if dry_run:
         built = work.count()
     else:
@@ -119,10 +122,12 @@ class _Build:
         splits: Sequence[int] | None,
         options: BuildOptions,
         jobs: int,
+        hash_images: bool,
         advance: Advance,
     ) -> None:
         self.source, self.own, self.splits = source, own, splits
         self.options, self.jobs, self.advance = options, jobs, advance
+        self.hash_images = hash_images
         self.plan = None if own is None else read_plan(own)
         if self.plan is None:
             _check_splits(splits, coco_ad())
@@ -166,7 +171,8 @@ class _Build:
                 "val": InputFile(val_path.name, len(val_bytes), sha256_bytes(val_bytes)),
             }
         notes = notes_of(train, val) + _mask_notes(annotations, oddities, drawn) + missing
-        built = Built(train, val, partitions, notes, len(drawn))
+        hashes = _hashes(found, self.advance, train, val) if self.hash_images else {}
+        built = Built(train, val, partitions, notes, len(drawn), hashes)
         self.advance("writing splits", 0, 1)
         write_manifests(staging, built, drawn, inputs, self.options)
         write_hint(staging, self.source.root, found)
@@ -225,6 +231,17 @@ def look_for_images(
         f"{what}, first {missing[0]} ({what_lies_in(source.root)}): give --train-images, --val-images, "
         f"{GET_COCO}, or pass --allow-missing-images"
     )
+
+
+def _hashes(folders: Folders, advance: Advance, *parts: Part) -> dict[str, str]:
+    """Return the SHA-256 of every image that a split uses and that is there, by its path in the dataset."""
+    paths = {
+        f"{part.folder}/{name}": folders[part.folder] / name
+        for part in parts
+        for name in part.annotations.file_names[_used_rows(part)].tolist()
+    }
+    there = [(image, path) for image, path in paths.items() if path.is_file()]
+    return dict(hash_all(there, lambda done, total: advance("hashing images", done, total)))
 
 
 def _check_splits(splits: Sequence[int] | None, partitions: PartitionSet) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +55,9 @@ class Built:
     partitions: PartitionSet
     notes: list[str]
     masks: int = 0
+    hashes: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the SHA-256 of each image by its path; {}: not asked for
 
     def counts(self, split: int) -> Counts:
         """Return a split's numbers of images."""
@@ -68,7 +71,7 @@ def write_manifests(
 ) -> None:
     """Write ``dataset.json`` and each split's file."""
     partitions = built.partitions
-    version = FORMAT_VERSION if partitions.sha256 is None else OWN_FORMAT_VERSION
+    version = FORMAT_VERSION if partitions.sha256 is None and not built.hashes else OWN_FORMAT_VERSION
     manifest = DatasetManifest(
         format="cocoad-dataset",
         format_version=version,
@@ -100,8 +103,11 @@ def _write_split(
         format_version=version,
         split=split,
         held_out=list(partition.held_out),
-        train=[TrainSample(*image) for image in _images(built.train, members.member & ~members.anomalous)],
-        test=_test_samples(split, built.val, drawn),
+        train=[
+            TrainSample(*image, built.hashes.get(image[1]))
+            for image in _images(built.train, members.member & ~members.anomalous)
+        ],
+        test=_test_samples(split, built.val, drawn, built.hashes),
         name=partition.name,
     )
     data = encode(manifest)
@@ -121,7 +127,7 @@ def _images(part: Part, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, str, i
     return zip(columns.image_ids[chosen].tolist(), names, *sizes, strict=True)
 
 
-def _test_samples(split: int, val: Part, drawn: DrawnMasks) -> list[TestSample]:
+def _test_samples(split: int, val: Part, drawn: DrawnMasks, hashes: Mapping[str, str]) -> list[TestSample]:
     columns, members = val.annotations, val.members[split]
     present: dict[int, tuple[int, ...]] = {}
     for indices in by_image(columns.annotation_rows, members.held_out):
@@ -130,10 +136,10 @@ def _test_samples(split: int, val: Part, drawn: DrawnMasks) -> list[TestSample]:
     samples = []
     rows = np.flatnonzero(members.member).tolist()
     for row, image in zip(rows, _images(val, members.member), strict=True):
-        mask = drawn.get((split, row))
+        mask, digest = drawn.get((split, row)), hashes.get(image[1])
         if mask is None:
-            samples.append(TestSample(*image, label=0))
+            samples.append(TestSample(*image, label=0, image_sha256=digest))
         else:
             path = mask_path(split, image[0])
-            samples.append(TestSample(*image, 1, path, mask.sha256, present[row], mask.pixels))
+            samples.append(TestSample(*image, 1, path, mask.sha256, present[row], mask.pixels, digest))
     return samples

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT_VERSION: Literal[1] = 1  # COCO-AD
-OWN_FORMAT_VERSION: Literal[2] = 2  # with a partition of one's own, which version 1 does not know
+OWN_FORMAT_VERSION: Literal[2] = (
+    2  # with a partition of one's own or images' hashes, which version 1 does not know
+)
 FORMAT_VERSIONS = (FORMAT_VERSION, OWN_FORMAT_VERSION)
 DATASET_FILE = "dataset.json"
 HINT_FILE = "coco-root.txt"
@@ -141,13 +143,14 @@ class DatasetManifest(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
         return html_table(("split", *counts), rows, repr(self))
 
 
-class TrainSample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TrainSample(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A normal training image; ``image`` is relative to the COCO root, sizes in pixels."""
 
     id: _Id
     image: _Image
     width: _Pixels
     height: _Pixels
+    image_sha256: _Sha256 | None = None  # of its file; version 2 alone, with `--hash-images`
 
 
 class TestSample(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -164,6 +167,7 @@ class TestSample(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     mask_sha256: _Sha256 | None = None  # of numpy.packbits(mask, axis=None): independent of the PNG encoder
     categories: tuple[CategoryId, ...] = ()  # held-out category ids present, ascending
     anomalous_pixels: _Count = 0
+    image_sha256: _Sha256 | None = None  # as a training image's
 
 
 class SplitManifest(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

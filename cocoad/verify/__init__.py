@@ -12,7 +12,7 @@ from cocoad.base.images import without_size_warnings
 from cocoad.coco.layout import find_recorded
 from cocoad.dataset.images import find_coco_root, find_images, official_root
 from cocoad.dataset.manifest import DATASET_FILE
-from cocoad.verify import checks
+from cocoad.verify import checks, form
 from cocoad.verify.deep import check_against_annotations
 from cocoad.verify.findings import CATALOGUE, Finding, Findings, Rule
 from cocoad.verify.views import DatasetView, read_view
@@ -55,12 +55,16 @@ def verify(
     if not view.splits:
         return findings  # which say why there is none
     root = _image_root(view, coco_root, required=deep)
+    form.check_splits(view, findings, official)
+    form.check_own_partition(view, findings)
+    form.check_ids(view, findings)
     checks.check_partition(view, findings)
     if official and view.manifest is not None:
         checks.check_official_options(view.manifest, findings)
     for split in view.splits:
         checks.check_not_empty(split, findings)
         checks.check_labels(view, split, findings)
+        form.check_samples(view, split, findings)
         if official and view.partitions.sha256 is None:
             checks.check_official_counts(split, findings)
     checks.check_stray_files(view, findings)
@@ -77,7 +81,7 @@ def verify(
         checks.check_inputs(view.manifest, annotations, findings)
     if deep:
         advance = _counter(progress, "splits against the annotations", len(view.splits))
-        check_against_annotations(view, annotations, findings, advance)
+        check_against_annotations(view, annotations, images, findings, advance)
     return findings
 
 

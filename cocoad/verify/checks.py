@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import inside, sha256_file
-from cocoad.base.images import image_size
+from cocoad.base.files import hash_all, inside, sha256_file
+from cocoad.base.images import image_size, open_image
 from cocoad.check.images import look_at_all, same_files
-from cocoad.coco.partition import SPLITS, partition
+from cocoad.coco.partition import SPLITS, Category, partition
 from cocoad.dataset.images import Images
 from cocoad.dataset.manifest import (
     DATASET_FILE,
@@ -33,9 +34,10 @@ def check_partition(view: DatasetView, findings: Findings) -> None:
     """Each split holds out its own categories and lists each image once; all splits test on the same images."""
     for split in view.splits:
         expected_categories = view.partitions.splits[split.split].held_out
-        for found, expected in zip(split.held_out or (), expected_categories, strict=False):
+        pairs = () if split.held_out is None else zip_longest(split.held_out, expected_categories)
+        for found, expected in pairs:
             if found != expected:
-                detail = f"{found.id} {found.name!r} is where {expected.id} {expected.name!r} should be"
+                detail = f"{_named(found)} is where {_named(expected)} should be"
                 findings.add("partition-wrong", split.where, detail=detail)
         for samples in (split.train, split.test):
             repeated = [
@@ -49,6 +51,10 @@ def check_partition(view: DatasetView, findings: Findings) -> None:
         shared = [s.id for s in split.train if s.id in ids and s.image not in tested]
         findings.add_all("id-in-both", split.where, shared)
     _check_across_splits(view, findings)
+
+
+def _named(category: Category | None) -> str:
+    return "nothing" if category is None else f"{category.id} {category.name!r}"
 
 
 def check_not_empty(split: SplitView, findings: Findings) -> None:
@@ -92,7 +98,8 @@ def check_labels(view: DatasetView, split: SplitView, findings: Findings) -> Non
 
 def check_images(view: DatasetView, images: Images, findings: Findings, advance: Advance) -> None:
     """Every image is there, whole to its end, and of the recorded size; none is both trained on and tested on."""
-    samples = {(s.image, s.width, s.height): s for split in view.splits for s in (*split.train, *split.test)}
+    every = (s for split in view.splits for s in (*split.train, *split.test))
+    samples = {(s.image, s.width, s.height, s.image_sha256): s for s in every}
     allowed = view.manifest is not None and view.manifest.options.allow_missing_images
     wanted: list[tuple[SampleView, Path]] = []
     for sample in samples.values():
@@ -104,13 +111,29 @@ def check_images(view: DatasetView, images: Images, findings: Findings, advance:
     paths = [path for _, path in wanted]
     looked = look_at_all(list(zip(paths, sizes, strict=True)), False, advance)
     files: list[tuple[str, Path]] = []
+    whole: list[tuple[SampleView, Path]] = []
     for (sample, path), problem in zip(wanted, looked, strict=True):
         files.append((sample.image, path))
         if problem is None:
+            whole.append((sample, path))
             continue
         code = "image-absent" if problem[0] == "image-missing" and allowed else problem[0]
         findings.add(code, "images", sample.id, problem[1])
+    _check_hashes(whole, findings)
     _check_same_files(view, same_files(dict(files).items()), findings)
+
+
+def _check_hashes(whole: Sequence[tuple[SampleView, Path]], findings: Findings) -> None:
+    """Each image has the recorded hash, where the build recorded them."""
+    recorded = {sample.image: sample for sample, _ in whole if sample.image_sha256 is not None}
+    if not recorded:
+        return
+    unhashed = sorted({sample.id for sample, _ in whole if sample.image_sha256 is None})
+    findings.add_all("image-unhashed", "images", unhashed)
+    digests = dict(hash_all([(sample.image, path) for sample, path in whole if sample.image in recorded]))
+    for sample, path in whole:
+        if sample.image_sha256 is not None and digests[sample.image] != sample.image_sha256:
+            findings.add("image-changed", "images", sample.id, str(path))
 
 
 def _check_same_files(view: DatasetView, groups: list[list[str]], findings: Findings) -> None:
@@ -151,6 +174,9 @@ def _mask_problem(directory: Path, images: Images | None, sample: SampleView) ->
         return "mask-missing", sample.mask
     expected = _expected_size(images, sample)
     try:
+        with open_image(path, ("PNG",)) as image:
+            if image.mode not in ("1", "L"):
+                return "mask-not-bilevel", f"{sample.mask} is of Pillow's mode {image.mode}"
         gray = read_mask_gray(path, expected)
     except InputError as error:
         return "mask-unreadable", str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import inside
+from cocoad.base.images import image_size
 from cocoad.coco.annotations import Annotations, read_annotations
 from cocoad.coco.outlines import rasterize
-from cocoad.dataset.manifest import BuildOptions
+from cocoad.dataset.images import Images
+from cocoad.dataset.manifest import DATASET_FILE, BuildOptions
 from cocoad.dataset.masks import read_mask_png
 from cocoad.verify.checks import Advance
 from cocoad.verify.findings import Findings
@@ -25,7 +28,11 @@ BORDER_SHARE = 0.05
 
 
 def check_against_annotations(
-    view: DatasetView, annotations: Mapping[str, Path], findings: Findings, advance: Advance
+    view: DatasetView,
+    annotations: Mapping[str, Path],
+    images: Images,
+    findings: Findings,
+    advance: Advance,
 ) -> None:
     """Compare every sample, label, category and mask with what the annotations give by the rules of COCO-AD.
 
@@ -35,25 +42,57 @@ def check_against_annotations(
     options = view.manifest.options if view.manifest else BuildOptions()
     own = view.partitions.sha256 is not None
     train, val = (
-        _Truth(read_annotations(annotations[part], segmentations=part == "val", own_categories=own), options)
+        _Truth(_read(annotations[part], part, own), part + ("" if own else "2017"), options)
         for part in ("train", "val")
     )
+    for truth in (train, val):
+        if truth.annotations.categories != view.partitions.categories:
+            detail = f"its categories are not those of {truth.annotations.name}"
+            findings.add("partition-wrong", DATASET_FILE, detail=detail)
+    if view.manifest is None:
+        _compare_sizes(view, (train, val), images, findings)
     for split in view.splits:
         held_out = view.held_out(split.split)
         wanted = {i for i in train.members() if not train.categories[i] & held_out}
         _compare_members(split, "train", split.train, wanted, findings)
         _compare_members(split, "test", split.test, val.members(), findings)
+        for truth, samples in ((train, split.train), (val, split.test)):
+            foreign = [sample.id for sample in samples if truth.denies(sample)]
+            findings.add_all("deep-image", split.where, foreign)
         for sample in split.test:
             if sample.id in val.categories:
                 _compare_sample(view, split, sample, val, held_out, findings)
         advance()
 
 
+def _compare_sizes(
+    view: DatasetView, truths: tuple[_Truth, _Truth], images: Images, findings: Findings
+) -> None:
+    """Compare images with the sizes in the annotations, where the dataset itself records none."""
+    for number, truth in enumerate(truths):
+        samples = {s.id: s for split in view.splits for s in (split.train, split.test)[number]}
+        for ident, sample in sorted(samples.items()):
+            if ident not in truth.sizes:
+                continue
+            with contextlib.suppress(InputError):  # which check_images has said
+                width, height = image_size(images.path(sample.image))
+                if (height, width) != truth.sizes[ident]:
+                    recorded = f"{truth.sizes[ident][1]}×{truth.sizes[ident][0]}"
+                    findings.add("image-size", "images", ident, f"{width}×{height}, annotated {recorded}")
+
+
+def _read(path: Path, part: str, own: bool) -> Annotations:
+    folder = part if own else f"{part}2017"
+    return read_annotations(path, segmentations=part == "val", folder=folder, own_categories=own)
+
+
 class _Truth:
     """What an annotation file says of each image, under a build's options."""
 
-    def __init__(self, annotations: Annotations, options: BuildOptions) -> None:
+    def __init__(self, annotations: Annotations, folder: str, options: BuildOptions) -> None:
         self.annotations, self.options = annotations, options
+        names = zip(annotations.image_ids.tolist(), annotations.file_names.tolist(), strict=True)
+        self.images = {ident: f"{folder}/{name}" for ident, name in names}
         self.sizes = {
             int(i): (int(h), int(w))
             for i, h, w in zip(annotations.image_ids, annotations.heights, annotations.widths, strict=True)
@@ -65,6 +104,15 @@ class _Truth:
             image = int(annotations.annotation_image_ids[row])
             self.categories[image].add(int(annotations.annotation_category_ids[row]))
             self.rows[image].append(int(row))
+
+    def denies(self, sample: SampleView) -> bool:
+        """Say whether the annotations give another file, or another size, for a sample's id."""
+        image = self.images.get(sample.id)
+        if image is None:
+            return False  # there is no such image at all, which `_compare_members` says
+        size = self.sizes[sample.id] if sample.height is None else (sample.height, sample.width)
+        same = f"/{sample.image}".endswith(f"/{image}")  # the official layout may have folders before it
+        return not same or size != self.sizes[sample.id]
 
     def members(self) -> set[int]:
         """Return the ids of the images that are in the benchmark at all."""

@@ -22,9 +22,39 @@ RULES = (
         "a split's file is not the one that was built (its SHA-256 differs)",
         REBUILD,
     ),
-    Rule("counts-wrong", "error", "the recorded counts are not those of the split's samples", REBUILD),
     Rule(
-        "partition-wrong", "error", "the held-out categories are not those of this split of COCO-AD", REBUILD
+        "counts-wrong",
+        "error",
+        "the recorded counts, or `equals_official`, are not those of the split's samples",
+        REBUILD,
+    ),
+    Rule(
+        "partition-wrong",
+        "error",
+        "the held-out categories are not those of this split of COCO-AD, or of the partition",
+        REBUILD,
+    ),
+    Rule(
+        "split-unlisted",
+        "error",
+        "a split's file or masks are there, but the dataset does not list it",
+        "build or export the dataset again, or delete what is left of that split",
+    ),
+    Rule(
+        "splits-absent",
+        "warning",
+        "the official layout has fewer than COCO-AD's four splits (an error with --official)",
+        "none is needed if it was built with --split; else export it again",
+    ),
+    Rule("sample-order", "error", "the samples of a split do not ascend by image id", REBUILD),
+    Rule(
+        "id-two-images", "error", "an image id is of different files, or sizes, in different splits", REBUILD
+    ),
+    Rule(
+        "image-misplaced",
+        "error",
+        "an image's path is not in its part's folder, or not in its plain form",
+        REBUILD,
     ),
     Rule("sample-duplicate", "error", "an image is listed more than once in a split", REBUILD),
     Rule(
@@ -78,9 +108,24 @@ RULES = (
     Rule(
         "image-size", "error", "an image is not of the size in the annotations", "download that image again"
     ),
+    Rule(
+        "image-changed",
+        "error",
+        "an image is not the one that the dataset was built from (its SHA-256 differs)",
+        "download that image again; if it is meant to differ, build the dataset again",
+    ),
+    Rule(
+        "image-unhashed", "error", "some images have a SHA-256 in the dataset, and this one has none", REBUILD
+    ),
+    Rule("mask-misplaced", "error", "a mask is not the file of its own split and image", REBUILD),
     Rule("mask-missing", "error", "a mask is not there", REBUILD),
     Rule("mask-unreadable", "error", "a mask is no readable PNG", REBUILD),
-    Rule("mask-not-bilevel", "error", "a mask has values other than 0 and 255", REBUILD),
+    Rule(
+        "mask-not-bilevel",
+        "error",
+        "a mask has values other than 0 and 255, or is not gray of 1 or 8 bits",
+        REBUILD,
+    ),
     Rule("mask-size", "error", "a mask is not of its image's size", REBUILD),
     Rule("mask-empty", "error", "a mask has no anomalous pixel", REBUILD),
     Rule(
@@ -112,6 +157,12 @@ RULES = (
         REBUILD,
     ),
     Rule("deep-sample-extra", "error", "an image is in this split against the annotations", REBUILD),
+    Rule(
+        "deep-image",
+        "error",
+        "a sample's image or its size is not what the annotations give for its id",
+        REBUILD,
+    ),
     Rule("deep-label", "error", "a label is not what the annotations give", REBUILD),
     Rule("deep-categories", "error", "the held-out categories are not what the annotations give", REBUILD),
     Rule("deep-mask", "error", "a mask is not what the annotations give", REBUILD),

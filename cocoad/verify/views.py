@@ -13,7 +13,7 @@ import msgspec
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes
-from cocoad.coco.partition import SPLITS, Category, PartitionSet, coco_ad, data_file
+from cocoad.coco.partition import SPLITS, Category, Counts, PartitionSet, coco_ad, data_file
 from cocoad.dataset.manifest import (
     DATASET_FILE,
     DatasetManifest,
@@ -40,6 +40,7 @@ class SampleView:
     categories: tuple[int, ...] | None = None
     anomalous_pixels: int | None = None
     mask_sha256: str | None = None
+    image_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ def _read_built(directory: Path, findings: Findings) -> DatasetView:
     manifest = _checked(directory / DATASET_FILE, "dataset", DatasetManifest, findings)
     if manifest is None:
         return DatasetView(directory, None, [])
+    for part in ("train", "val"):
+        if part not in manifest.inputs:
+            findings.add("schema", DATASET_FILE, detail=f"inputs has no {part}")
     views = []
     for key, summary in manifest.splits.items():
         path = directory / split_file(int(key))
@@ -116,12 +120,25 @@ def _read_built(directory: Path, findings: Findings) -> DatasetView:
         counts = (len(view.train), len(view.test) - anomalous, anomalous)
         if counts != (summary.train_normal, summary.test_normal, summary.test_anomalous):
             findings.add("counts-wrong", path.name, detail=f"it holds {counts} images")
+        partition = manifest.partitions().splits[split.split]
+        if summary.equals_official != (Counts(*counts) == partition.official):
+            findings.add("counts-wrong", path.name, detail=f"equals_official is {summary.equals_official}")
+        if (split.name, split.format_version) != (partition.name, manifest.format_version):
+            detail = f"it says {split.name!r}, version {split.format_version}"
+            findings.add("partition-wrong", path.name, detail=detail)
         views.append(view)
     return DatasetView(directory, manifest, views)
 
 
 def _train_view(sample: TrainSample) -> SampleView:
-    return SampleView(sample.id, sample.image, 0, width=sample.width, height=sample.height)
+    return SampleView(
+        sample.id,
+        sample.image,
+        0,
+        width=sample.width,
+        height=sample.height,
+        image_sha256=sample.image_sha256,
+    )
 
 
 def _test_view(sample: TestSample) -> SampleView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cocoad.base.files import sha256_file
 from cocoad.dataset.masks import mask_digest
 from cocoad.verify import CATALOGUE
 
@@ -203,6 +205,77 @@ def _swap(sample: dict[str, Any]) -> None:
     sample.update(width=sample["height"], height=sample["width"])
 
 
+def exchange_train_images(value: dict[str, Any]) -> list[int]:
+    """Exchange two training images of one split, with their sizes."""
+    first, second = value["train"][:2]
+    for key in ("image", "width", "height"):
+        first[key], second[key] = second[key], first[key]
+    return ident(first) + ident(second)
+
+
+def exchange_images_of_both_labels(value: dict[str, Any]) -> list[int]:
+    """Have ids 25 and 26 of val2017 show each other's image, in whichever split."""
+    first, second = (next(s for s in value["test"] if s["id"] == number) for number in (25, 26))
+    first["image"], second["image"] = second["image"], first["image"]
+    return [25, 26]
+
+
+def respell(dataset: Any) -> list[int]:
+    """Spell a training image's path otherwise, in all splits."""
+    for split in range(4):
+        dataset.edit(
+            lambda v: [rename(s, s["image"].replace("/", "/./")) for s in v["train"] if s["id"] == 1], split
+        )
+    return [1]
+
+
+def record_hashes(dataset: Any, but: int = 0) -> list[int]:
+    """Record the hashes of all images, as `--hash-images` does, but of one."""
+
+    def record(value: dict[str, Any]) -> None:
+        for sample in (*value["train"], *value["test"]):
+            if sample["id"] != but:
+                sample["image_sha256"] = sha256_file(dataset.root / sample["image"])
+
+    for split in range(4):
+        dataset.edit(record, split)
+    return [but]
+
+
+def change_a_hashed_image(dataset: Any) -> list[int]:
+    record_hashes(dataset)
+    path = dataset.root / "train2017" / FIRST
+    path.write_bytes(path.read_bytes() + b" ")
+    return [1]
+
+
+def exchange_masks(value: dict[str, Any]) -> list[int]:
+    """Exchange two anomalous samples' masks, with all that is said of them."""
+    first, second = [s for s in value["test"] if s["label"]][:2]
+    for key in ("mask", "mask_sha256", "anomalous_pixels"):
+        first[key], second[key] = second[key], first[key]
+    return ident(first) + ident(second)
+
+
+def share_a_mask(value: dict[str, Any]) -> list[int]:
+    """Have two anomalous entries, of one size, name one mask."""
+    first, second = entries(value, "test", 1)[:2]
+    first["mask_path"] = second["mask_path"]
+    return ident(first) + ident(second)
+
+
+def other_folder(value: dict[str, Any]) -> list[int]:
+    entry = entries(value, "train")[0]
+    return rename(entry, entry["img_path"].replace("train2017", "train2018"))
+
+
+def forget_a_split(dataset: Any, masks: bool) -> None:
+    """Delete a split's list, and its masks as well or not."""
+    unlink(dataset.directory / "meta_20_3.json")
+    if masks:
+        shutil.rmtree(dataset.directory / "val2017_mask_ad_20_3")
+
+
 DEEP, OFFICIAL = {"deep": True}, {"official": True}
 FIRST = "000000000001.jpg"
 
@@ -211,16 +284,40 @@ Fault = tuple[Callable[[Any], Any], dict[str, Any], set[str]]
 BUILT: dict[str, Fault] = {
     "schema": (lambda d: d.edit(lambda v: v.pop("train") and None), {}, set()),
     "split-missing": (lambda d: unlink(d.directory / "split_1.json"), {}, set()),
+    "split-unlisted": (
+        lambda d: d.edit_manifest(lambda v: v["splits"].pop("3")),
+        {},
+        {"stray-file"},
+    ),
+    "sample-order": (lambda d: d.edit(lambda v: v["test"].reverse()), {}, set()),
+    "id-two-images": (lambda d: d.edit(exchange_train_images), {}, set()),
+    "image-misplaced": (lambda d: respell(d), {}, set()),
+    "image-changed": (lambda d: change_a_hashed_image(d), {}, set()),
+    "image-unhashed": (lambda d: record_hashes(d, but=1) and [1], {}, set()),
+    "mask-misplaced": (lambda d: d.edit(exchange_masks), {}, {"mask-size"}),
+    "deep-image": (
+        lambda d: [d.edit(exchange_images_of_both_labels, split) for split in range(4)] and [25, 26],
+        DEEP,
+        {"image-size"},
+    ),
     "split-changed": (lambda d: append(d.directory / "split_1.json") and None, {}, set()),
     "counts-wrong": (lambda d: d.edit(lambda v: drop(v["train"]) and None), {}, set()),
     "partition-wrong": (lambda d: d.edit(lambda v: v["held_out"].reverse()), {}, set()),
-    "sample-duplicate": (lambda d: d.edit(lambda v: repeat(v["train"])), {}, {"counts-wrong"}),
-    "train-in-test": (lambda d: d.edit(train_on_a_test_image), {}, {"counts-wrong"}),
-    "id-in-both": (one_id_in_both, {}, set()),
+    "sample-duplicate": (
+        lambda d: d.edit(lambda v: repeat(v["train"])),
+        {},
+        {"counts-wrong", "sample-order"},
+    ),
+    "train-in-test": (
+        lambda d: d.edit(train_on_a_test_image),
+        {},
+        {"counts-wrong", "image-misplaced"},
+    ),
+    "id-in-both": (one_id_in_both, {}, {"sample-order"}),
     "file-two-labels": (
         lambda d: d.edit(one_file_with_two_labels),
         {},
-        set(),
+        {"id-two-images"},
     ),
     "image-cut-off": (lambda d: cut_off(d.root / "train2017" / FIRST), {}, set()),
     "sides-swapped": (swap_sides, {}, set()),
@@ -235,7 +332,7 @@ BUILT: dict[str, Fault] = {
     "path-unsafe": (
         lambda d: d.edit(lambda v: rename(v["train"][0], "train2017/../../secret.jpg")),
         {},
-        set(),
+        {"id-two-images"},
     ),
     "image-missing": (lambda d: unlink(d.root / "train2017" / FIRST), {}, set()),
     "image-unreadable": (lambda d: spoil(d.root / "train2017" / FIRST), {}, set()),
@@ -261,7 +358,7 @@ BUILT: dict[str, Fault] = {
     "deep-sample-extra": (
         lambda d: d.edit(lambda v: update(v["train"][0], id=99) and [99]),
         DEEP,
-        {"deep-sample-missing"},
+        {"deep-sample-missing", "sample-order"},
     ),
     "deep-label": (
         lambda d: never_held_out(d, make_normal),
@@ -281,6 +378,11 @@ BUILT: dict[str, Fault] = {
 }
 IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
     "schema": (lambda d: d.edit(lambda v: v["test"].pop("coco") and None), {}, set()),
+    "splits-absent": (lambda d: forget_a_split(d, masks=True), {}, set()),
+    "split-unlisted": (lambda d: forget_a_split(d, masks=False), {}, {"splits-absent"}),
+    "split-missing": (lambda d: forget_a_split(d, masks=True), OFFICIAL, {"counts-not-official"}),
+    "mask-misplaced": (lambda d: d.edit(share_a_mask), {}, {"stray-file", "mask-size"}),
+    "deep-image": (lambda d: d.edit(other_folder), DEEP, {"id-two-images", "image-missing"}),
     "sample-duplicate": (lambda d: d.edit(lambda v: repeat(v["train"]["coco"])), {}, set()),
     "train-in-test": (lambda d: d.edit(test_entry_in_train), {}, set()),
     "train-anomalous": (
@@ -300,7 +402,7 @@ IN_OFFICIAL_LAYOUT: dict[str, Fault] = {
         {"never-held-out"},
     ),
     "split-empty": (lambda d: d.edit(lambda v: v["train"]["coco"].clear()), {}, set()),
-    "path-unsafe": (lambda d: d.edit(climb), {}, set()),
+    "path-unsafe": (lambda d: d.edit(climb), {}, {"id-two-images"}),
     "image-missing": (lambda d: unlink(d.root / "train2017" / FIRST), {}, set()),
     "image-unreadable": (lambda d: spoil(d.root / "train2017" / FIRST), {}, set()),
     "image-cut-off": (lambda d: cut_off(d.root / "train2017" / FIRST), {}, set()),
