@@ -5,7 +5,7 @@ DEMO ?= demo
 LOWEST := .venv-lowest
 LOWEST_EXTRAS := figures hub offline onnx report slurm tensorboard
 
-.PHONY: demo test check performance docs docs-links lock lowest dist clean
+.PHONY: demo test check fuzz reliability performance docs docs-links lock lowest dist clean
 
 .venv/.demo: EXTRAS := offline,report
 .venv/.docs: EXTRAS := docs
@@ -27,6 +27,15 @@ check: .venv/.installed
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Damaged files for every reader, SECONDS long (default 10 minutes); the count is printed.
+SECONDS ?= 600
+fuzz: .venv/.installed
+	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+# What docs/reliability.md claims: corruption found, damaged files refused, kills survived; -s prints the counts.
+reliability: .venv/.installed
+	$(BIN)/python -m pytest -s tests/cocoad/verify/test_mutations.py tests/reliability tests/fuzz
 
 # One table: what, ours, the alternative's, ratio, the limit; exit code 1 where one is missed. On an idle machine, or
 # with WITH='--by processor' on a busy one; WITH='--busy' starts two busy processes; --help says the rest.

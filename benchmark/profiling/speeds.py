@@ -80,7 +80,7 @@ def _remembered(config: RunConfig) -> dict[str, dict[str, Speed]]:
     try:
         content = (cache_home(config.cache) / SPEEDS_FILE).read_bytes()
         return msgspec.json.decode(content, type=dict[str, dict[str, Speed]])
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
 
 

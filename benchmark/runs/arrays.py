@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
+import tokenize
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +13,17 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+# what zipfile, its decompressors and NumPy raise on damaged members, beside their own
+_OF_DAMAGE = (
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+)
 Shape = tuple[int, ...]
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -48,5 +62,8 @@ def read_npz_member(path: Path, name: str, check: Callable[[Shape], None]) -> np
         KeyError: there is no such array.
         zipfile.BadZipFile: it is no archive.
     """
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
-        return read_npy(stream, archive.getinfo(f"{name}.npy").file_size, check)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            return read_npy(stream, archive.getinfo(f"{name}.npy").file_size, check)
+    except _OF_DAMAGE as error:
+        raise ValueError(f"damaged: {error or type(error).__name__}") from None

@@ -31,7 +31,7 @@ CURVE_POINTS = 1000  # of a curve at most
 FEWEST_POINTS = 50
 MOST_POINTS = 400_000  # of all curves of a run: with hundreds of classes each curve has fewer
 HALF_STEP = 1e-3  # of a map's range: float16 must not be coarser
-MOST_IMAGES = 1_000_000  # previews that are read at most
+MOST_IMAGES = 100_000  # previews that are read at most, of a file without scores beside it: 1.6 GB
 SCORES_HEADER = ("id", "image", "class", "label", "score", "groups")
 
 FloatArray = npt.NDArray[np.float32]
@@ -139,9 +139,17 @@ def read_previews(directory: Path) -> Previews:
     if not path.is_file():
         raise InputError(f"{directory} has no {PREVIEWS_FILE}: run or score it again to get one")
     check_file(directory, PREVIEWS_FILE)
+    most = _images_of(directory)
+
+    def check(shape: Shape) -> None:
+        if len(shape) != 3 or shape[0] > most or max(shape[1:]) > PREVIEW_SIZE:
+            raise ValueError(
+                f"shape {shape}: expected (N, 64, 64) maps and (N, 64, 8) masks of at most {most:,} images"
+            )
+
     try:
-        small = read_npz_member(path, "maps", _check_shape)
-        packed = read_npz_member(path, "masks", _check_shape)
+        small = read_npz_member(path, "maps", check)
+        packed = read_npz_member(path, "masks", check)
         scale, offset = (float(read_npz_member(path, name, _check_scalar)) for name in ("scale", "offset"))
         maps = small.astype(np.float32) * np.float32(scale) + np.float32(offset)
         masks = np.unpackbits(packed.astype(np.uint8), axis=2).astype(bool)
@@ -154,9 +162,13 @@ def read_previews(directory: Path) -> Previews:
     return Previews(maps, masks)
 
 
-def _check_shape(shape: Shape) -> None:
-    if len(shape) != 3 or shape[0] > MOST_IMAGES or max(shape[1:]) > PREVIEW_SIZE:
-        raise ValueError(f"shape {shape}: expected (N, 64, 64) maps and (N, 64, 8) masks")
+def _images_of(directory: Path) -> int:
+    """Return how many images a run can have previews of: no more than its table of scores has lines."""
+    path = directory / SCORES_FILE
+    if not path.is_file():
+        return MOST_IMAGES
+    with path.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
 
 
 def _check_scalar(shape: Shape) -> None:
@@ -199,7 +211,7 @@ def read_curves(directory: Path) -> dict[str, Any]:
         raise InputError(
             f"{directory} has no {CURVES_FILE}: it is not the directory of a finished run"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
     if not isinstance(curves, dict):
         raise InputError(f"{path}: not an object of curves")

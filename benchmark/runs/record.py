@@ -177,5 +177,5 @@ def read_status(directory: Path) -> Status | None:
     """Read ``directory/status.json``; None when there is none or it cannot be read."""
     try:
         return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=Status)
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

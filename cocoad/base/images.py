@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,14 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # those whose suffixes the ben
 MAX_PIXELS_VARIABLE = (
     "COCOAD_MAX_PIXELS"  # of an image, if more than Pillow's limit of 179 million are wanted
 )
+
+
+# What Pillow's decoders raise, beside their own, where a file's metadata are of odd types or cut off.
+_OF_DAMAGE = (TypeError, LookupError, EOFError, ArithmeticError, NotImplementedError, struct.error)
+LARGE, PER_BYTE = (
+    16_000_000,
+    5_000,
+)  # pixels, and so many for a byte, are more than any picture but a bomb has
 
 
 class MissingImageError(InputError):
@@ -46,6 +55,9 @@ def open_image(
         if max_bytes is not None and status.st_size > max_bytes:
             raise InputError(f"{path}: {status.st_size:,} bytes, {max_bytes:,} are more than enough for it")
         with _opened(path, formats) as image:
+            claimed = image.width * image.height
+            if claimed > max(LARGE, PER_BYTE * status.st_size) and not os.environ.get(MAX_PIXELS_VARIABLE):
+                raise Image.DecompressionBombError(f"{claimed}")
             yield image
     except FileNotFoundError:
         raise MissingImageError(f"{path} is missing") from None
@@ -58,7 +70,7 @@ def open_image(
             f"{path}: {pixels} pixels, so many that it may be made to fill the memory: if it is what it should be, set "
             f"{MAX_PIXELS_VARIABLE}={pixels}"
         ) from None
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, *_OF_DAMAGE) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: not a readable image ({reason})") from None
 

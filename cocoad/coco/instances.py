@@ -154,8 +154,10 @@ def _decode_by_row(
     except msgspec.ValidationError as error:
         faults.add("file-other", str(path), detail=f"not COCO instances: {other_kind(data) or error}")
         return None
-    except msgspec.DecodeError:
-        pass  # a number of thousands of digits
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if not isinstance(error, msgspec.DecodeError):  # else a number of thousands of digits
+            faults.add("file-broken", str(path), detail=_why_broken(error, len(data)))
+            return None
     if loose is None or (what := other_kind(data)):
         detail = f"not COCO instances: {why if loose is None else what}"
         faults.add("file-other", str(path), detail=detail)
@@ -228,7 +230,7 @@ def other_kind(data: bytes) -> str | None:
     """Say which other file of COCO's or its kin this is, if it is one."""
     try:
         top = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return "a list, as results are" if data.lstrip()[:1] == b"[" else None
     first = {key: _first(top.get(key)) for key in ("images", "annotations", "categories")}
     if "segments_info" in first["annotations"]:
@@ -250,7 +252,7 @@ def _first(rows: msgspec.Raw | None) -> dict[str, Any]:
         return {}
     try:
         every = msgspec.json.decode(rows, type=list[dict[str, msgspec.Raw]])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return every[0] if every else {}
 

@@ -69,7 +69,7 @@ def parse_segmentation(
             decoded = _decoder.decode(value)
         else:
             decoded = msgspec.convert(value, type=list[list[float]] | _Runs)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"segmentation is neither polygons nor RLE: {error}") from None
     if isinstance(decoded, _Runs):
         return RunLengths(_checked_counts(decoded, height, width))

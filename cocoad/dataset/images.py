@@ -27,7 +27,7 @@ def _hint(directory: Path) -> tuple[str | None, dict[str, Path]]:
         return None, {}
     root, *more = os.fsdecode(path.read_bytes().strip()).split("\n")
     folders = (line.partition(": ") for line in more)
-    return root, {name: Path(folder) for name, _, folder in folders}
+    return root, {name: Path(folder) for name, _, folder in folders if _is_path(folder)}
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,15 @@ def official_root(directory: Path, given: Path | None = None) -> Path:
     return find_coco_root(directory, given)
 
 
+def _is_path(text: str) -> bool:
+    """Say whether a file could be there: not where a name is too long, has a zero byte, or is a link to itself."""
+    try:
+        Path(text).exists()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def find_coco_root(directory: Path, given: Path | None = None) -> Path:
     """Say where the images are: ``given``, else $COCO_ROOT, else the hint left by the build.
 
@@ -92,7 +101,7 @@ def find_coco_root(directory: Path, given: Path | None = None) -> Path:
     for source, value in candidates:
         if value:
             root = Path(value)
-            if not root.is_dir():
+            if not _is_path(str(value)) or not root.is_dir():
                 raise InputError(
                     f"the COCO root {root} (from {source}) is not a directory: give --coco-root DIR"
                 )

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 LAYOUT = "official"
+UNFINISHED = ".official-export.unfinished"  # what an export is about to write; gone when it has
 CLASS = "coco"  # what the layout calls its only class
 _IMAGE = r"(?:.*/)?([0-9]{1,12})\.[A-Za-z]+"
 _META = re.compile(r"meta_20_([0-9])\.json")

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from cocoad.coco.own import digest
 from cocoad.coco.partition import SPLITS
 from cocoad.dataset.manifest import DATASET_FILE, mask_path
-from cocoad.dataset.official import mask_folder, meta_file
+from cocoad.dataset.official import UNFINISHED, mask_folder, meta_file
 from cocoad.verify.findings import Findings
 from cocoad.verify.views import DatasetView, SampleView, SplitView
 
@@ -25,6 +25,8 @@ def check_splits(view: DatasetView, findings: Findings, official: bool) -> None:
         found = [*view.directory.glob("split_*.json"), *view.directory.glob("masks/split_*")]
     else:
         found = [view.directory / mask_folder(split) for split in SPLITS]
+        if (view.directory / UNFINISHED).exists():
+            findings.add("split-missing", "all splits", detail="the export was not finished: repeat it")
         listed |= {split for split in SPLITS if (view.directory / meta_file(split)).is_file()}
     for path in sorted(path for path in found if path.exists()):
         number = _SPLIT.fullmatch(path.name)

@@ -18,6 +18,7 @@ from cocoad.cli import cocoad
 from cocoad.dataset.manifest import read_split
 from cocoad.dataset.masks import mask_digest, read_mask_png, write_mask_png
 from cocoad.export import LAYOUTS, export_folder, export_official
+from cocoad.verify import verify
 
 
 def export(dataset: Any, layout: str, out: Path) -> str:
@@ -170,3 +171,17 @@ def test_images_that_are_not_there_are_counted_before_anything_is_written(built:
     ):
         export_folder(built.directory, tmp_path / "out", tmp_path / "empty")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_official_export_that_was_killed_midway_is_known_and_cleared_by_the_next(
+    built: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "official"
+    whole = [path.name for path in export_official(built.directory, out)]
+    (out / whole[-1]).unlink()  # killed between the metas
+    (out / ".official-export.unfinished").write_text(
+        json.dumps([*whole, *(path.name for path in out.iterdir() if path.is_dir())])
+    )
+    assert "split-missing" in verify(out, coco_root=built.root).by_code()
+    assert [path.name for path in export_official(built.directory, out)] == whole
+    assert not list(out.glob(".*"))
