@@ -39,7 +39,7 @@ CONTENTS = {
     "Tutorials": ["tutorial", "tutorials/*"],
     "How to": ["how-to/*"],
     "Reference": ["reference/cli", "reference/api", "metrics", "reference/*", "glossary"],
-    "Measured": ["results", "performance", "reproduction"],
+    "Measured": ["results", "performance", "reliability", "reproduction"],
     "Moving here": ["coming-from-*"],
     "The project": ["architecture", "contributing", "troubleshooting", "cite", "*"],
 }
