@@ -30,7 +30,7 @@ Duration = Annotated[float, msgspec.Meta(ge=0)]
 BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 RunName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
-Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+ImageSize = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 # What PyYAML raises at a text that is none: at a date that there is not, `!!bool maybe`, or lists too deep.
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -96,8 +96,10 @@ class RunConfig:
     calibration_share: BelowOne = (
         0.0  # of the training images, held out by seed: thresholds come from their scores
     )
-    image_size: Side = 256  # pixels, square: what the method sees
-    score_size: Side | None = None  # pixels at which maps meet masks; None: the method's, else image_size
+    image_size: ImageSize = 256  # pixels, square: what the method sees
+    score_size: ImageSize | None = (
+        None  # pixels at which maps meet masks; None: the method's, else image_size
+    )
     backbone: str | None = None  # None: the method's own
     weights: str = "imagenet"  # imagenet, offline, random or a file's path
     method_options: dict[str, Any] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class KnownDataset(NamedTuple):
     """A dataset."""
 
     name: str
@@ -20,55 +20,55 @@ class Entry(NamedTuple):
 
 MVTEC = "https://www.mvtec.com/company/research/datasets"
 CATALOGUE = (
-    Entry(
+    KnownDataset(
         "COCO-AD", "built", 1, "what `cocoad build` makes of COCO 2017", "https://cocodataset.org",
         "annotations CC BY 4.0; the images' own",
         "Zhang et al., Learning Feature Inversion for Multi-class Anomaly Detection under General-purpose COCO-AD "
         "Benchmark, arXiv:2404.10760, 2024; Lin et al., Microsoft COCO, ECCV 2014",
     ),
-    Entry(
+    KnownDataset(
         "MVTec AD", "folder", 15, "the folder of bottle/ … zipper/", f"{MVTEC}/mvtec-ad", "CC BY-NC-SA 4.0",
         "Bergmann et al., MVTec AD, CVPR 2019",
     ),
-    Entry(
+    KnownDataset(
         "VisA", "visa", 12, "the folder of candle/ … and split_csv/", "https://github.com/amazon-science/spot-diff",
         "CC BY 4.0", "Zou et al., SPot-the-Difference Self-Supervised Pre-training for Anomaly Detection and "
         "Segmentation, ECCV 2022",
     ),
-    Entry(
+    KnownDataset(
         "MVTec 3D-AD", "mvtec-3d", 10, "the folder of bagel/ … tire/", f"{MVTEC}/mvtec-3d-ad", "CC BY-NC-SA 4.0",
         "Bergmann et al., The MVTec 3D-AD Dataset for Unsupervised 3D Anomaly Detection and Localization, "
         "VISAPP 2022",
     ),
-    Entry(
+    KnownDataset(
         "Real-IAD", "real-iad", 30, "the folder of realiad_256/ and realiad_jsons/; --layout real-iad-sv: one view",
         "https://realiad4ad.github.io/Real-IAD/", "CC BY-NC-SA 4.0", "Wang et al., Real-IAD, CVPR 2024",
     ),
-    Entry(
+    KnownDataset(
         "Real-IAD Variety", "real-iad", 160, "the folder of realiadvariety_raw/ and realiadvariety_jsons/",
         "https://huggingface.co/datasets/Real-IAD/Real-IAD_Variety", "as its page says", "Real-IAD Variety, 2025",
     ),
-    Entry(
+    KnownDataset(
         "Uni-Medical", "uni-medical", 3, "the folder of brain/, liver/, retinal/",
         "https://github.com/DorisBao/BMAD", "those of BMAD's sources",
         "Zhang et al., Exploring Plain ViT Reconstruction for Multi-class Unsupervised Anomaly Detection, 2023; Bao "
         "et al., BMAD, CVPR Workshops 2024",
     ),
-    Entry(
+    KnownDataset(
         "MVTec LOCO AD", "folder", 5, "the folder of breakfast_box/ … splicing_connectors/", f"{MVTEC}/mvtec-loco",
         "CC BY-NC-SA 4.0", "Bergmann et al., Beyond Dents and Scratches: Logical Constraints in Unsupervised Anomaly "
         "Detection and Localization, IJCV 2022",
     ),
-    Entry(
+    KnownDataset(
         "MVTec AD 2", "folder", 8, "the folder of can/ … walnuts/: its public test set", f"{MVTEC}/mvtec-ad-2",
         "CC BY-NC-SA 4.0", "Heckler-Kram et al., The MVTec AD 2 Dataset, arXiv:2503.21622, 2025",
     ),
-    Entry(
+    KnownDataset(
         "BTAD", "folder", 3, "BTech_Dataset_transformed/", "https://github.com/pankajmishra000/VT-ADL",
         "CC BY-NC-SA 4.0", "Mishra et al., VT-ADL: A Vision Transformer Network for Image Anomaly Detection and "
         "Localization, ISIE 2021",
     ),
-    Entry(
+    KnownDataset(
         "MPDD", "folder", 6, "the folder of bracket_black/ … tubes/", "https://github.com/stepanje/MPDD",
         "CC BY-NC-SA 4.0", "Jezek et al., Deep learning-based defect detection of metal parts, ICUMT 2021",
     ),

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from benchmark.config import Side
-from benchmark.inference.model import Model, Pixels, Prediction
+from benchmark.config import ImageSize
+from benchmark.inference.model import Model, Prediction, RgbImage
 from benchmark.runs.thresholds import Threshold
 from cocoad.base.errors import InputError, reason
 
@@ -29,7 +29,7 @@ class OnnxModel(Model):
     def __repr__(self) -> str:
         return f"OnnxModel({self.name} at {self.image_size} pixels)"
 
-    def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
+    def predict_batch(self, images: Sequence[RgbImage]) -> list[Prediction]:
         """Return the predictions of images (S, S, 3), RGB, in one pass."""
         batch = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2), dtype=np.float32) / 255
         maps, scores = self.session.run(["maps", "scores"], {"images": batch})
@@ -76,7 +76,9 @@ def load_onnx(path: str | Path) -> OnnxModel:
     if found.get("cocoad_metadata") != METADATA_VERSION:
         raise InputError(f"{path}: not written by this version's `bench export`: export the run again")
     try:
-        sizes = [msgspec.convert(found[name], Side, strict=False) for name in ("image_size", "score_size")]
+        sizes = [
+            msgspec.convert(found[name], ImageSize, strict=False) for name in ("image_size", "score_size")
+        ]
         return OnnxModel(
             session,
             name=found["method"],

@@ -15,7 +15,7 @@ from benchmark.datasets.images import as_rgb, read_image, resized
 from benchmark.inference.decide import Decider, Decision, decider
 from benchmark.runs.thresholds import Threshold
 
-Pixels = npt.NDArray[np.uint8]
+RgbImage = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Model(ABC):
     held_out: tuple[float, ...] = ()  # scores of normal images that it was not trained on
 
     @abstractmethod
-    def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
+    def predict_batch(self, images: Sequence[RgbImage]) -> list[Prediction]:
         """Return the predictions of images (S, S, 3), RGB, in one pass."""
 
-    def predict(self, image: str | Path | Image.Image | Pixels) -> Prediction:
+    def predict(self, image: str | Path | Image.Image | RgbImage) -> Prediction:
         """Return the score and the anomaly map of one image of any size.
 
         Args:
@@ -56,7 +56,7 @@ class Model(ABC):
 
     def decide(
         self,
-        image: str | Path | Image.Image | Pixels,
+        image: str | Path | Image.Image | RgbImage,
         threshold: str | float | None = None,
         pixel_threshold: str | float | None = None,
     ) -> Decision:
@@ -82,7 +82,7 @@ class Model(ABC):
         """
         return decider(self.thresholds, self.held_out, threshold, pixel_threshold)
 
-    def read(self, image: str | Path | Image.Image | Pixels) -> Image.Image:
+    def read(self, image: str | Path | Image.Image | RgbImage) -> Image.Image:
         """Return an image as RGB, as the training had it; raise as :meth:`predict`."""
         if isinstance(image, np.ndarray):
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:

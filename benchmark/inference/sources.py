@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmark.datasets.images import SUFFIXES, resized
 from benchmark.datasets.loading import loaded, loader_workers
-from benchmark.inference.model import Model, Pixels
+from benchmark.inference.model import Model, RgbImage
 from cocoad.base.errors import InputError
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
@@ -30,7 +30,7 @@ class Read(NamedTuple):
     """An item as the method sees it, and the size (width, height) that it has."""
 
     item: Item
-    pixels: Pixels  # uint8 (S, S, 3)
+    pixels: RgbImage  # uint8 (S, S, 3)
     size: tuple[int, int]
 
 

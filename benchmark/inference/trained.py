@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import yaml
 
-from benchmark.config import NOT_YAML, Side
-from benchmark.inference.model import Model, Pixels, Prediction
+from benchmark.config import NOT_YAML, ImageSize
+from benchmark.inference.model import Model, Prediction, RgbImage
 from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
@@ -27,8 +27,8 @@ class _Trained(msgspec.Struct, frozen=True):
     """The part of a run's configuration that says what its weights are of."""
 
     method: str
-    image_size: Side
-    score_size: Side | None = None
+    image_size: ImageSize
+    score_size: ImageSize | None = None
     backbone: str | None = None
     method_options: dict[str, Any] = {}
 
@@ -53,7 +53,7 @@ class TrainedModel(Model):
         return f"TrainedModel({self.name} at {self.image_size} pixels, on {self.device})"
 
     @torch.inference_mode()
-    def predict_batch(self, images: Sequence[Pixels]) -> list[Prediction]:
+    def predict_batch(self, images: Sequence[RgbImage]) -> list[Prediction]:
         """Return the predictions of images (S, S, 3), RGB, in one pass."""
         batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
         maps, scores = self.method.predict(batch.float() / 255, self.score_size)

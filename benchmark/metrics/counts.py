@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmark.metrics.histogram import ANOMALOUS, NORMAL, OVERLAP, Histogram
 from benchmark.metrics.keys import BoolArray, FloatArray, bin_edges
 
-Side = Literal["even", "best", "worst"]  # how the pixels of a bin are thought to lie in it
+InBin = Literal["even", "best", "worst"]  # how the pixels of a bin are thought to lie in it
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ScoreCounts:
         )
         return normal, anomalous, overlap
 
-    def ordered(self, side: Side) -> ScoreCounts:
+    def ordered(self, side: InBin) -> ScoreCounts:
         """Return counts of distinct ranks: each bin split in two, anomalous pixels above normal ones or below.
 
         No order of the pixels within their bins gives a higher ("best") or lower ("worst") value of a metric of
@@ -71,7 +71,9 @@ class ScoreCounts:
             overlap=np.stack([first, self.overlap - first], axis=1).reshape(-1),
         )
 
-    def above(self, thresholds: FloatArray, side: Side = "even") -> tuple[FloatArray, FloatArray, FloatArray]:
+    def above(
+        self, thresholds: FloatArray, side: InBin = "even"
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Count what lies strictly above each threshold (score units, (T,)).
 
         Returns:

@@ -47,11 +47,11 @@ class Evaluator:
     While at most 4 million pixels have come in their scores are kept and the metrics are exact; beyond that
     pixels become counts per bin of 2⁻¹³ relative width (:mod:`benchmark.metrics.keys`), so that the state
     stays below 200 MB however many images follow; of each image only a few numbers are kept. With
-    ``exact=True`` all scores are kept, float64 as float64.
+    ``keep_scores=True`` all scores are kept, float64 as float64.
 
     Args:
         protocols: which to compute, of "ader" and "exact".
-        exact: keep all scores instead of bins: for small sets.
+        keep_scores: keep all scores instead of bins: for small sets.
 
     >>> evaluator = Evaluator()
     >>> masks = np.zeros((2, 4, 4), bool)
@@ -61,16 +61,16 @@ class Evaluator:
     1.0
     """
 
-    def __init__(self, protocols: Sequence[Protocol] = PROTOCOLS, exact: bool = False) -> None:
+    def __init__(self, protocols: Sequence[Protocol] = PROTOCOLS, keep_scores: bool = False) -> None:
         unknown = [name for name in protocols if name not in PROTOCOLS]
         if unknown or not protocols:
             raise InputError(
                 f"unknown protocol {', '.join(unknown) or '(none)'}: choose of {', '.join(PROTOCOLS)}"
             )
         self.protocols: tuple[Protocol, ...] = tuple(protocols)
-        self.exact = exact
+        self.keep_scores = keep_scores
         self.images: list[ImageRow] = []
-        self.store = PixelStore(exact)
+        self.store = PixelStore(keep_scores)
 
     def update(
         self,
@@ -104,7 +104,9 @@ class Evaluator:
             InputError: shapes that do not fit, NaN, infinities, masks that are not binary, or a text where a
                 list of names must be. Nothing was added.
         """
-        batch = checked_batch(maps, masks, labels, image_scores, classes, groups, keep_float64=self.exact)
+        batch = checked_batch(
+            maps, masks, labels, image_scores, classes, groups, keep_float64=self.keep_scores
+        )
         if not len(batch.classes):
             return
         known = [True] * len(batch.classes) if has_truth is None else [bool(each) for each in has_truth]
@@ -158,7 +160,7 @@ class Evaluator:
 
     def merge(self, other: Evaluator) -> None:
         """Add what another evaluator has seen, of other images (another process, another shard)."""
-        if (self.protocols, self.exact) != (other.protocols, other.exact):
+        if (self.protocols, self.keep_scores) != (other.protocols, other.keep_scores):
             raise InputError("evaluators of different protocols or modes cannot be merged")
         self.images += other.images
         self.store.merge(other.store)
@@ -198,7 +200,7 @@ class Evaluator:
                 raise InputError(f"state of version {state['version']}, this reads {STATE_VERSION}")
             store = unpack_store(state)
             protocols: tuple[Any, ...] = tuple(map(str, state["protocols"]))
-            evaluator = cls(protocols, store.exact)
+            evaluator = cls(protocols, store.keep_scores)
             evaluator.store = store
             groups = unpack_texts(state["groups/texts"], state["groups/sizes"])
             rows = zip(
@@ -317,7 +319,7 @@ def _image_counts(rows: Sequence[ImageRow], protocol: Protocol) -> ScoreCounts:
 
 
 def evaluate(
-    maps: Any, masks: Any, labels: Any = None, protocol: Protocol = "ader", exact: bool = False
+    maps: Any, masks: Any, labels: Any = None, protocol: Protocol = "ader", keep_scores: bool = False
 ) -> dict[str, float]:
     """Return the eleven metrics and the aggregates ``mad*`` of one test set under one protocol, as fractions.
 
@@ -328,6 +330,6 @@ def evaluate(
     >>> evaluate(masks.astype(np.float32), masks)["pixel_auroc"]
     1.0
     """
-    evaluator = Evaluator((protocol,), exact)
+    evaluator = Evaluator((protocol,), keep_scores)
     evaluator.update(maps, masks, labels)
     return evaluator.compute().metrics[protocol]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmark.metrics.counts import ScoreCounts, Side
+from benchmark.metrics.counts import InBin, ScoreCounts
 from benchmark.metrics.ranking import (
     FPR_LIMIT,
     aupro,
@@ -61,7 +61,7 @@ def image_metrics(counts: ScoreCounts) -> Scored:
 def pixel_metrics(
     counts: ScoreCounts | None,
     protocols: Sequence[Protocol],
-    side: Side = "even",
+    side: InBin = "even",
     why_none: str = NO_MAPS,
 ) -> dict[Protocol, Scored]:
     """Return each protocol's eight pixel metrics of counts of pixel scores, and why one is undefined.
@@ -108,7 +108,7 @@ def _exact(ranks: ScoreCounts) -> Scored:
     return scores | {"aupro": aupro(fp, overlap, ranks.regions)}, {}
 
 
-def _published(counts: ScoreCounts, unit: ScoreCounts | None, side: Side) -> Scored:
+def _published(counts: ScoreCounts, unit: ScoreCounts | None, side: InBin) -> Scored:
     """Return the best F1, IoU and AUPRO at the published dialect's thresholds; ``unit``: scores in [0, 1]."""
     scores = dict.fromkeys(("pixel_f1_max", "pixel_iou_max", "aupro"), float("nan"))
     reasons = {}

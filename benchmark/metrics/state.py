@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchmark.metrics.histogram import ROWS, Histogram
 from benchmark.metrics.keys import EXPONENT_BITS, FINEST_BITS
-from benchmark.metrics.store import Cell, Pixels, PixelStore
+from benchmark.metrics.store import Cell, KeptPixels, PixelStore
 from cocoad.base.errors import InputError
 
 STATE_VERSION = 3
@@ -20,7 +20,7 @@ State = dict[str, npt.NDArray[Any]]
 
 def pack_store(store: PixelStore) -> State:
     """Return a store as arrays; cells are numbered, and pages and kept images refer to their numbers."""
-    state: State = {"store/exact": np.array(store.exact), "store/bits": np.array(store.bits)}
+    state: State = {"store/keep_scores": np.array(store.keep_scores), "store/bits": np.array(store.bits)}
     cells = sorted({*store.bins, *(cell for owners, _ in store.kept or () for cell in owners)})
     numbers = {cell: number for number, cell in enumerate(cells)}
     state["cells"] = np.array(cells, dtype=np.str_).reshape(-1, 3)
@@ -31,7 +31,7 @@ def pack_store(store: PixelStore) -> State:
     state["pages/contents"] = np.stack(contents) if contents else np.zeros((0, ROWS, size))
     state["kept/is_kept"] = np.array(store.kept is not None)
     kept = store.kept or []
-    for index, part in enumerate(Pixels._fields):
+    for index, part in enumerate(KeptPixels._fields):
         arrays = [pixels[index] for _, pixels in kept]
         state[f"kept/{part}"] = np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
         state[f"kept/{part}_sizes"] = np.array([array.size for array in arrays], np.int64)
@@ -42,17 +42,17 @@ def pack_store(store: PixelStore) -> State:
 
 def unpack_store(state: Mapping[str, npt.NDArray[Any]]) -> PixelStore:
     """Return the store that :func:`pack_store` packed."""
-    store = PixelStore(bool(state["store/exact"]))
+    store = PixelStore(bool(state["store/keep_scores"]))
     store.bits = int(state["store/bits"])
     if not EXPONENT_BITS <= store.bits <= FINEST_BITS:
         raise InputError(f"not an evaluator's state: bins of {store.bits} bits")
     cells = [Cell(*map(str, row)) for row in state["cells"]]
     for (owner, page), contents in zip(state["pages/owner"].tolist(), state["pages/contents"], strict=True):
         store.bins.setdefault(cells[owner], Histogram(store.bits)).pages[page] = contents.copy()
-    parts = [_cut(state[f"kept/{part}"], state[f"kept/{part}_sizes"]) for part in Pixels._fields]
+    parts = [_cut(state[f"kept/{part}"], state[f"kept/{part}_sizes"]) for part in KeptPixels._fields]
     owners = _cut(state["kept/cells"], state["kept/cells_sizes"])
     store.kept = [
-        (tuple(cells[number] for number in numbers), Pixels(*arrays))
+        (tuple(cells[number] for number in numbers), KeptPixels(*arrays))
         for numbers, *arrays in zip(owners, *parts, strict=True)
     ]
     if not bool(state["kept/is_kept"]):

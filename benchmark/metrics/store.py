@@ -29,7 +29,7 @@ class Cell(NamedTuple):
     group: str = ""
 
 
-class Pixels(NamedTuple):
+class KeptPixels(NamedTuple):
     """The scores of one image: normal, anomalous, and the latter's region weights (all flat)."""
 
     normal: npt.NDArray[Any]
@@ -38,11 +38,13 @@ class Pixels(NamedTuple):
 
 
 class PixelStore:
-    """Pixels of all images, in at most ``STATE_BYTES`` however many there are (unless ``exact``)."""
+    """Pixels of all images, in at most ``STATE_BYTES`` however many there are (unless ``keep_scores``)."""
 
-    def __init__(self, exact: bool = False) -> None:
-        self.exact = exact
-        self.kept: list[tuple[tuple[Cell, ...], Pixels]] | None = []  # None: they were spilled into the bins
+    def __init__(self, keep_scores: bool = False) -> None:
+        self.keep_scores = keep_scores
+        self.kept: (
+            list[tuple[tuple[Cell, ...], KeptPixels]] | None
+        ) = []  # None: they were spilled into the bins
         self.bits = FINEST_BITS
         self.bins: dict[Cell, Histogram] = {}
 
@@ -65,7 +67,7 @@ class PixelStore:
         if self.kept is not None:
             for image, (indices, weights, _) in enumerate(found):
                 row = batch.on_cpu(image)
-                self.kept.append((cells[image], Pixels(np.delete(row, indices), row[indices], weights)))
+                self.kept.append((cells[image], KeptPixels(np.delete(row, indices), row[indices], weights)))
             self._spill_if_many()
         else:
             self._bin(batch, found, cells)
@@ -111,7 +113,10 @@ class PixelStore:
         return counts_from_scores(normal, anomalous, weights, regions)
 
     def _spill_if_many(self) -> None:
-        if not self.exact and sum(p.normal.size + p.anomalous.size for _, p in self.kept or ()) > KEPT_PIXELS:
+        if (
+            not self.keep_scores
+            and sum(p.normal.size + p.anomalous.size for _, p in self.kept or ()) > KEPT_PIXELS
+        ):
             self._spill()
 
     def _spill(self) -> None:

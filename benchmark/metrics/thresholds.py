@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmark.metrics.counts import ScoreCounts, Side
+from benchmark.metrics.counts import InBin, ScoreCounts
 from benchmark.metrics.ranking import FPR_LIMIT, f1, iou
 
 MID_THRESHOLDS = np.arange(2, 9) / 10  # .2, .3 … .8 of the normalised range
@@ -28,14 +28,14 @@ def normalised(counts: ScoreCounts) -> ScoreCounts:
     return replace(counts, low=np.clip(low, 0, 1), high=np.clip(high, 0, 1), minimum=0.0, maximum=1.0)
 
 
-def sweep_metrics(counts: ScoreCounts, side: Side = "even") -> tuple[float, float]:
+def sweep_metrics(counts: ScoreCounts, side: InBin = "even") -> tuple[float, float]:
     """Return the best F1 and the best IoU over the thresholds 0, .05 … 1 (strict >) of normalised counts."""
     fp, tp, _ = counts.above(SWEEP, side)
     positives = float(counts.anomalous.sum())
     return float(f1(tp, fp, positives).max()), float(iou(tp, fp, positives).max())
 
 
-def mid_metrics(counts: ScoreCounts, side: Side = "even") -> tuple[float, float, float]:
+def mid_metrics(counts: ScoreCounts, side: InBin = "even") -> tuple[float, float, float]:
     """Return the means over thresholds .2, .3 … .8 (strict >) of F1, recall and IoU of normalised counts."""
     fp, tp, _ = counts.above(MID_THRESHOLDS, side)
     positives = float(counts.anomalous.sum())
@@ -46,7 +46,7 @@ def mid_metrics(counts: ScoreCounts, side: Side = "even") -> tuple[float, float,
     )
 
 
-def aupro_at_steps(counts: ScoreCounts, side: Side = "even", limit: float = FPR_LIMIT) -> float:
+def aupro_at_steps(counts: ScoreCounts, side: InBin = "even", limit: float = FPR_LIMIT) -> float:
     """AUPRO of the published dialect: 100 thresholds ``min + i·(max − min)/100``, FPR < ``limit`` rescaled.
 
     The points whose false-positive rate is below ``limit`` are kept, their rates stretched to [0, 1] by

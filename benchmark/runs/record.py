@@ -34,7 +34,7 @@ TENSORBOARD_DIR = "tensorboard"
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1 + 1e-9)]  # rounding included
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what every reader's numbers hold
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
-Pixels = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+RecordedSize = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 Metrics = dict[str, Fraction | None]
 ByProtocol = Annotated[dict[str, Metrics], msgspec.Meta(min_length=1)]  # "ader" and "exact"
 
@@ -60,14 +60,14 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: str
     split: int | None
     hash: str
-    image_size: Pixels
+    image_size: RecordedSize
     classes: list[str]
     train_normal: Count
     test_normal: Count
     test_anomalous: Count
     unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
     pipeline: Count | None = None  # version of how files become pixels
-    score_size: Pixels | None = None  # pixels at which maps and masks are compared; None: image_size
+    score_size: RecordedSize | None = None  # pixels at which maps and masks are compared; None: image_size
     per_class: bool = False  # one model per class, rather than one for all
     of_classes: list[str] = []  # all classes of the dataset where ``classes`` are some of them
     of_hash: str = ""  # and the hash of all of it

@@ -28,7 +28,7 @@ from cocoad.dataset.images import write_hint
 from cocoad.dataset.manifest import BuildOptions, InputFile, mask_path
 from cocoad.dataset.masks import mask_digest, read_mask_png, write_mask_png
 from cocoad.dataset.membership import Membership, membership
-from cocoad.dataset.official import Entry, MetaFile, mask_folder, mask_name, meta_file, splits_in
+from cocoad.dataset.official import ListedImage, MetaFile, mask_folder, mask_name, meta_file, splits_in
 
 FOLDERS = {"train": "train2017", "val": "val2017"}
 
@@ -108,12 +108,12 @@ def _read(path: Path) -> MetaFile:
         raise InputError(f"{path}: not a split in the official layout: {error}") from None
 
 
-def _listed(meta: MetaFile, part: str) -> list[Entry]:
+def _listed(meta: MetaFile, part: str) -> list[ListedImage]:
     return meta.train.coco if part == "train" else meta.test.coco
 
 
 def _members(
-    path: Path, split: int, columns: Annotations, folder: str, entries: Iterable[Entry]
+    path: Path, split: int, columns: Annotations, folder: str, entries: Iterable[ListedImage]
 ) -> Membership:
     """Return who the file ``path`` says belongs to a split, as the annotations' rows."""
     rows = {f"{folder}/{name}": row for row, name in enumerate(columns.file_names.tolist())}

@@ -19,7 +19,7 @@ _IMAGE = r"(?:.*/)?([0-9]{1,12})\.[A-Za-z]+"
 _META = re.compile(r"meta_20_([0-9])\.json")
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ListedImage(msgspec.Struct, frozen=True):
     """One image; an anomalous one (1) names its mask, a normal one nothing."""
 
     img_path: Annotated[str, msgspec.Meta(pattern=rf"^{_IMAGE}$")]
@@ -32,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True):
     """The training or the test images, by class."""
 
-    coco: list[Entry]
+    coco: list[ListedImage]
 
 
 class MetaFile(msgspec.Struct, frozen=True):

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 from cocoad.sample.light import lay
-from cocoad.sample.looks import Mask, Outline, Pixels, Points, Random, colour, rounded
+from cocoad.sample.looks import Canvas, Mask, Outline, Points, Random, colour, rounded
 
 LEAST_LITTER, MOST_LITTER = 8, 22  # pieces in an image
 
 
-def background(height: int, width: int, random: Random) -> Pixels:
+def background(height: int, width: int, random: Random) -> Canvas:
     """Return ground with pebbles, leaves and twigs on it, lit from one side (H, W, 3), uint8 BGR."""
     canvas = _earth(height, width, random)
     for _ in range(int(random.integers(LEAST_LITTER, MOST_LITTER))):
@@ -20,7 +20,7 @@ def background(height: int, width: int, random: Random) -> Pixels:
     return canvas
 
 
-def _earth(height: int, width: int, random: Random) -> Pixels:
+def _earth(height: int, width: int, random: Random) -> Canvas:
     """Noise at all scales in earthy colours, brighter towards one side."""
     heights = np.zeros((height, width), np.float32)
     for octave in range(1, 8):
@@ -38,11 +38,11 @@ def _earth(height: int, width: int, random: Random) -> Pixels:
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     light = 1 + 0.16 * (columns * np.cos(angle) + rows * np.sin(angle))
     ground = (low * (1 - share) + high * share) * light[..., None] + random.normal(0, 5, (height, width, 1))
-    pixels: Pixels = np.clip(ground, 0, 255).astype(np.uint8)
+    pixels: Canvas = np.clip(ground, 0, 255).astype(np.uint8)
     return pixels
 
 
-def _pebble(canvas: Pixels, random: Random) -> None:
+def _pebble(canvas: Canvas, random: Random) -> None:
     height, width = canvas.shape[:2]
     corners = int(random.integers(5, 9))
     radius = random.uniform(0.015, 0.05) * min(height, width) + 2
@@ -51,7 +51,7 @@ def _pebble(canvas: Pixels, random: Random) -> None:
     _lay(canvas, rounded(reach * np.stack([np.cos(angles), np.sin(angles)], 1), 3), random, 0.10, 0.12)
 
 
-def _leaf(canvas: Pixels, random: Random) -> None:
+def _leaf(canvas: Canvas, random: Random) -> None:
     """Two arcs that meet in points, with a midrib."""
     length = random.uniform(0.04, 0.1) * min(canvas.shape[:2]) + 3
     along = np.linspace(-1, 1, 12)
@@ -65,7 +65,7 @@ def _leaf(canvas: Pixels, random: Random) -> None:
     cv2.line(canvas, ends[0], ends[1], colour(hue, 0.4, 0.25).tolist(), 1, cv2.LINE_AA)
 
 
-def _twig(canvas: Pixels, random: Random) -> None:
+def _twig(canvas: Canvas, random: Random) -> None:
     """A crooked line that tapers."""
     side = min(canvas.shape[:2])
     steps = np.cumsum(random.normal(0, 0.25, 6)) + random.uniform(0, 2 * np.pi)
@@ -74,7 +74,7 @@ def _twig(canvas: Pixels, random: Random) -> None:
     _lay(canvas, np.concatenate([spine + normal, (spine - normal)[::-1]]), random, 0.07, 0.35)
 
 
-def _lay(canvas: Pixels, outline: Outline, random: Random, hue: float, saturation: float) -> Outline:
+def _lay(canvas: Canvas, outline: Outline, random: Random, hue: float, saturation: float) -> Outline:
     """Draw an outline (N, 2) around the origin in one colour somewhere on the canvas; return where, (2,)."""
     height, width = canvas.shape[:2]
     at = random.uniform((0, 0), (width, height))

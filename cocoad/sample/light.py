@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cocoad.sample.looks import Mask, Pixels
+from cocoad.sample.looks import Canvas, Mask
 
 MARGIN = 6  # pixels around a mask that its shadow and its soft edge may reach
 SHADOW = 0.55  # of the light that the deepest shadow takes
 
 
-def lay(canvas: Pixels, paint: Pixels, mask: Mask, *, height: float, roundness: float) -> None:
+def lay(canvas: Canvas, paint: Canvas, mask: Mask, *, height: float, roundness: float) -> None:
     """Put ``paint`` onto ``canvas`` (both (H, W, 3)) where ``mask`` is 1, lit from the upper left.
 
     Args:

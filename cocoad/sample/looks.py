@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cocoad.coco.partition import SPLITS, partition
 
-Pixels = npt.NDArray[np.uint8]
+Canvas = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]  # (H, W), 0 and 1
 Points = npt.NDArray[np.int32]  # (N, 2), x and y
 Outline = npt.NDArray[np.float64]  # (N, 2), x and y
@@ -74,7 +74,7 @@ def outline(category: int, centre: npt.NDArray[np.float64], radius: float, rando
     return turned
 
 
-def texture(category: int, shape: tuple[int, int], centre: npt.NDArray[np.float64], radius: float) -> Pixels:
+def texture(category: int, shape: tuple[int, int], centre: npt.NDArray[np.float64], radius: float) -> Canvas:
     """Return the category's texture (H, W, 3), uint8 BGR, to be cut out by its mask."""
     seen = look(category)
     rows, columns = np.mgrid[: shape[0], : shape[1]]
@@ -90,7 +90,7 @@ def texture(category: int, shape: tuple[int, int], centre: npt.NDArray[np.float6
     share = 1 / (1 + np.exp(-6 * patterns[seen.family]()))  # soft edges
     light, dark = colour(seen.hue, 0.75, 0.95), colour(seen.hue + 0.08, 0.9, 0.35)
     colours = share[..., None] * light + (1 - share[..., None]) * dark
-    pixels: Pixels = np.clip(colours, 0, 255).astype(np.uint8)
+    pixels: Canvas = np.clip(colours, 0, 255).astype(np.uint8)
     return pixels
 
 

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from cocoad.sample.ground import background
 from cocoad.sample.light import lay
-from cocoad.sample.looks import Mask, Pixels, Random, outline, texture
+from cocoad.sample.looks import Canvas, Mask, Random, outline, texture
 
 MOST_OBJECTS = 4
 CROWD_SHARE = 0.06  # of the objects
@@ -22,7 +22,7 @@ LEAST_VISIBLE = 60  # pixels of an object below which it is not annotated
 class Scene(NamedTuple):
     """An image (H, W, 3), uint8 BGR, and its annotations without ids."""
 
-    pixels: Pixels
+    pixels: Canvas
     annotations: list[dict[str, Any]]
 
 
@@ -44,7 +44,7 @@ def draw_scene(height: int, width: int, categories: Sequence[int], objects: int,
     return Scene(cv2.GaussianBlur(canvas, (3, 3), 0.6).astype(np.uint8), annotations)
 
 
-def _draw(canvas: Pixels, category: int, crowd: bool, random: Random) -> Mask:
+def _draw(canvas: Canvas, category: int, crowd: bool, random: Random) -> Mask:
     """Draw an object, or a crowd of small ones, onto ``canvas``; return where."""
     height, width = canvas.shape[:2]
     side = min(height, width)

@@ -23,7 +23,7 @@ from cocoad.dataset.manifest import (
     split_file,
     version_problem,
 )
-from cocoad.dataset.official import Entry, MetaFile, image_id, meta_file, splits_in
+from cocoad.dataset.official import ListedImage, MetaFile, image_id, meta_file, splits_in
 from cocoad.verify.findings import Findings
 
 
@@ -154,7 +154,7 @@ def _read_official(directory: Path, split: int, findings: Findings) -> SplitView
     return SplitView(split, path.name, None, train, test)
 
 
-def _official_views(entries: list[Entry]) -> list[SampleView]:
+def _official_views(entries: list[ListedImage]) -> list[SampleView]:
     return [
         SampleView(image_id(entry.img_path) or 0, entry.img_path, entry.anomaly, entry.mask_path or None)
         for entry in entries

@@ -220,7 +220,7 @@ def test_a_state_that_is_none_is_refused() -> None:
         with pytest.raises(InputError):
             Evaluator.from_state_dict(broken)
     with pytest.raises(InputError, match="cannot be merged"):
-        Evaluator().merge(Evaluator(exact=True))
+        Evaluator().merge(Evaluator(keep_scores=True))
 
 
 def test_the_state_stays_below_200_megabytes_for_scores_of_every_magnitude_in_25_groups(

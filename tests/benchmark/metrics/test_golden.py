@@ -61,7 +61,7 @@ def test_exact_mode_equals_scikit_learn_to_nine_decimals() -> None:
     masks = rng.random((6, 20, 20)) < 0.2
     masks[:2] = False
     maps = rng.normal(size=masks.shape) + masks
-    metrics = evaluate(maps, masks, protocol="exact", exact=True)
+    metrics = evaluate(maps, masks, protocol="exact", keep_scores=True)
     for level, labels, scores in (
         ("pixel", masks.ravel(), maps.ravel()),
         ("image", masks.any((1, 2)), maps.max((1, 2))),

@@ -40,8 +40,8 @@ def sets(draw: st.DrawFn) -> tuple[Any, Any]:
     return np.array(scores, np.float32).reshape(shape), np.array(masks).reshape(shape)
 
 
-def scored(maps: Any, masks: Any, exact: bool = True, batch: int = 4) -> Evaluation:
-    evaluator = Evaluator(exact=exact)
+def scored(maps: Any, masks: Any, keep_scores: bool = True, batch: int = 4) -> Evaluation:
+    evaluator = Evaluator(keep_scores=keep_scores)
     for start in range(0, len(maps), batch):
         evaluator.update(maps[start : start + batch], masks[start : start + batch])
     return evaluator.compute()
@@ -141,7 +141,7 @@ def test_every_metric_lies_in_the_unit_interval_or_is_nan_with_a_reason(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.metrics.store.KEPT_PIXELS", 0 if binned else 1 << 22)
-        evaluation = scored(*given_set, exact=False)
+        evaluation = scored(*given_set, keep_scores=False)
     for protocol, metrics in evaluation.metrics.items():
         assert tuple(metrics)[:11] == METRICS
         for name, value in metrics.items():
@@ -160,7 +160,7 @@ def test_order_batches_and_shards_change_nothing(
     cut = random.randint(0, len(order))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.metrics.store.KEPT_PIXELS", 0 if binned else 30)
-        whole = scored(maps, masks, exact=False).metrics
+        whole = scored(maps, masks, keep_scores=False).metrics
         shards = []
         for part in (order[:cut], order[cut:]):
             evaluator = Evaluator()
@@ -198,7 +198,7 @@ def test_binning_moves_no_metric_further_than_its_published_bound(given_set: tup
     truth = scored(maps, masks).metrics
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.metrics.store.KEPT_PIXELS", 0)
-        binned = scored(maps, masks, exact=False)
+        binned = scored(maps, masks, keep_scores=False)
     for key, bound in binned.error_bounds.items():
         protocol, name = key.split("/")
         if key == "ader/aupro" or np.isnan(truth[protocol][name]):  # the first is documented as an estimate
