@@ -270,7 +270,7 @@ def test_a_model_that_cannot_work_says_why(name: str, reason: str) -> None:
 
 
 def test_without_anomalib_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.methods.anomalib_adapter.method.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmark.methods.anomalib_adapter.known.find_spec", lambda name: None)
     monkeypatch.setattr("benchmark.methods.catalogue.installed", lambda: None)
     with pytest.raises(
         InputError,

@@ -117,7 +117,7 @@ def test_a_class_whose_facts_speak_of_another_training_is_refused_as_it_is_made(
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("invadd", "invad"), ("PaDiM", "padim"), ("patchcor", "patchcore"), ("dinomaly", "anomalib:Dinomaly")],
+    [("invadd", "invad"), ("PaDiM", "padim"), ("patchcor", "patchcore"), ("fastflow", "anomalib:Fastflow")],
 )
 def test_a_method_that_is_near_is_asked_for(name: str, meant: str) -> None:
     with pytest.raises(InputError, match=f"no method '{name}': did you mean {meant}\\? there are invad"):
