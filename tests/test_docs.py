@@ -31,7 +31,7 @@ from cocoad.cli import cocoad
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
-    r"(?:^<!-- (?P<mark>.*?) -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+    r"(?:^<!-- (?P<mark>(?:(?!-->).)*?) -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
 COMMAND = re.compile(r"^(cocoad|bench|python|pip|make|torchrun) ", re.MULTILINE)
 COMPLETE_PAGES = {"docs/start.md", "docs/tutorials/your-method.md"}  # they draw their own COCO

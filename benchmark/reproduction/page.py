@@ -77,6 +77,7 @@ def markdown(plan: Plan, found: Sequence[Verdict], command: str) -> str:
         "",
         *(f"- {note}" for note in plan.notes),
         *([""] if plan.notes else []),
+        "<!-- not run: its data are not part of the project -->",
         "```sh",
         command,
         "```",
