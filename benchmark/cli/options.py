@@ -104,8 +104,8 @@ ENGINE = (
 
 
 def splits(default: str) -> Callable[[Command], Command]:
-    """Make the option ``--split``, of COCO-AD's four; ``default`` is what the help says of it left out."""
-    return split_option(SPLITS, default)
+    """Make the option ``--split``, of COCO-AD's four or one's own; ``default`` is what the help says of it left out."""
+    return split_option(SPLITS, default, others=True)
 
 
 def data_options(command: Command) -> Command:

@@ -31,6 +31,7 @@ from benchmark.datasets.real_iad import (
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.datasets.visa import is_visa, read_visa
 from cocoad.base.errors import InputError
+from cocoad.coco.partition import SPLITS
 
 
 class How(NamedTuple):
@@ -134,6 +135,17 @@ def layout_of(path: Path, layout: str | None = None) -> Layout:
         )
     known = ", ".join(f"{entry.name} ({entry.known_by})" for entry in REGISTRY)
     raise InputError(f"{path} has none of the layouts that are known, {known}: {what_lies_in(path)}")
+
+
+def splits_meant(path: Path, layout: str | None, asked: Sequence[int]) -> Sequence[int]:
+    """Return the splits that were asked for: of a dataset with other splits than COCO-AD's, all mean its own.
+
+    Raises:
+        InputError: as `layout_of`.
+    """
+    if set(asked) != set(SPLITS):
+        return asked
+    return layout_of(path, layout).splits(path) or asked
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import click
 
 from benchmark.config import RunConfig, Settings
-from benchmark.datasets import load_dataset
+from benchmark.datasets import load_dataset, splits_meant
 from benchmark.methods.registry import facts_of
 from benchmark.profiling.speeds import known_speed
 from benchmark.runs.collect import run_state
@@ -77,7 +77,12 @@ def plan(asked: Request, out: Path, *, overwrite: bool = False, elsewhere: bool 
     known: dict[Any, _Facts] = {}
     owners: dict[Path, tuple[MethodSettings, Path]] = {}
     runs = []
-    for seed, dataset, split, (entry, config) in product(asked.seeds, asked.datasets, asked.splits, entries):
+    parts = [
+        (dataset, split)
+        for dataset in asked.datasets
+        for split in splits_meant(dataset, entries[0][1].layout, asked.splits)
+    ]
+    for seed, (dataset, split), (entry, config) in product(asked.seeds, parts, entries):
         config = replace(config, dataset=dataset, split=split, seed=seed)
         for one in _of_each_class(config, known) if asked.per_class else [config]:
             facts = _facts(one, known)

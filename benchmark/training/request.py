@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from benchmark.config import Preset, RunConfig, Settings, from_plain, read_yaml
-from benchmark.datasets import known_as, layout_of, load_dataset
+from benchmark.datasets import known_as, layout_of, load_dataset, splits_meant
 from benchmark.datasets.catalogue import COCO_AD, MVTEC_AD
 from benchmark.methods.registry import canonical, facts_of, taken_options
 from benchmark.runs.record import RESULT_FILE, read_record
@@ -123,6 +123,10 @@ def of_each_class(planned: Sequence[RunConfig]) -> list[RunConfig]:
 def _distinct(planned: Sequence[RunConfig]) -> Sequence[RunConfig]:
     """Return the configurations, or those of one split where the dataset has no splits."""
     path, layout = planned[0].dataset, planned[0].layout
+    asked = [config.split for config in planned if config.split is not None]
+    meant = splits_meant(path, layout, asked)
+    if set(meant) != set(asked):
+        planned = [replace(planned[0], split=split) for split in meant]
     if len({config.split for config in planned}) == 1 or layout_of(path, layout).splits(path):
         return planned
     return [config for config in planned if config.split == planned[0].split]

@@ -67,11 +67,12 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self.summaries.items()))
 
 
-def splits_of(text: str, known: Sequence[int] | None) -> tuple[int, ...]:
+def splits_of(text: str, known: Sequence[int] | None, others: bool = False) -> tuple[int, ...]:
     """Return the splits that a person wrote as ``0``, ``0,2`` or ``all``, each once.
 
     Args:
         known: the numbers of all splits; None: that depends, so that ``all`` is none in particular.
+        others: take other numbers as well, which datasets of one's own may have.
 
     Raises:
         InputError: there is no such split.
@@ -84,13 +85,17 @@ def splits_of(text: str, known: Sequence[int] | None) -> tuple[int, ...]:
         if not known:
             return ()
     names = {str(split): split for split in known}
+    if others:
+        names |= {name: int(name) for name in asked if name.isdecimal()}
     if unknown := [name for name in asked if name != "all" and name not in names]:
         raise InputError(f"no split {unknown[0]!r}: there are {', '.join(names)} and all")
     found = (known if name == "all" else [names[name]] for name in asked)
     return tuple(dict.fromkeys(split for some in found for split in some))
 
 
-def split_option(known: Sequence[int] | None, default: str) -> Callable[[Command], Command]:
+def split_option(
+    known: Sequence[int] | None, default: str, others: bool = False
+) -> Callable[[Command], Command]:
     """Make the option ``--split``: ``0``, ``0,2`` or ``all``, and repeatable.
 
     The command's parameter ``splits`` is a tuple of numbers, empty when the option was not given.
@@ -98,10 +103,11 @@ def split_option(known: Sequence[int] | None, default: str) -> Callable[[Command
     Args:
         known: the numbers of all splits; None: that depends on a partition.
         default: what the help says of the option left out.
+        others: take other numbers as well, which datasets of one's own may have.
     """
 
     def numbers(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[int, ...]:
-        return splits_of(",".join(value), known) if value else ()
+        return splits_of(",".join(value), known, others) if value else ()
 
     numbers_known = f"{known[0]} … {known[-1]}" if known else "A number"
     text = f"{numbers_known}, several as 0,2, or all; may be repeated.  [default: {default}]"

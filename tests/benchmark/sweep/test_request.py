@@ -113,7 +113,7 @@ def test_options_that_cannot_be_meant_are_refused(changes: dict[str, Any], messa
         ("methods: [{method: rd, options: {x: 2020-01-01}}]", "not a plain value: a date"),
         ("methods: [rd]\ndefaults: [a]", "Expected `object | null`, got `array` - at `$.defaults`"),
         ("methods: [rd]\ndatasets: [3]", "Expected `str`, got `int` - at `$.datasets[0]`"),
-        ("methods: [rd]\nsplits: [0, 9]", "Expected `int` <= 3 - at `$.splits[1]`"),
+        ("methods: [rd]\nsplits: [0, -1]", "Expected `int` >= 0 - at `$.splits[1]`"),
         ("methods: [rd]\nsplits: [[0]]", "Expected `int`, got `array` - at `$.splits[0]`"),
         ("methods: [rd]\nseeds: [0, yes]", "Expected `int`, got `bool` - at `$.seeds[1]`"),
         ("methods: [rd]\nseeds: [0, 1.5]", "Expected `int`, got `float` - at `$.seeds[1]`"),

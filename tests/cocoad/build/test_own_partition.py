@@ -9,9 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from benchmark.cli.run import command as bench_run
 from benchmark.datasets import load_dataset
 from cocoad.base.errors import InputError
 from cocoad.build.builder import build_dataset
@@ -91,6 +93,19 @@ def test_one_vs_rest_and_supercategories_need_no_list(
         factory, tmp_path / "ad", partition=plan(factory, f"name: tiles\nsplits: {rule}\n"), options=NORMAL
     )
     assert [split.name for split in read_dataset(tmp_path / "ad").partitions().splits] == names
+
+
+def test_all_splits_of_ones_own_partition_are_run(factory: Path, tmp_path: Path) -> None:
+    rule = plan(factory, "name: tiles\nsplits: one-vs-rest\n")
+    build_dataset(factory, tmp_path / "ad", partition=rule, options=NORMAL)
+    words = ["--method", "mean-image", "--dataset", tmp_path / "ad", "--split", "all", "--image-size", "32"]
+    words += ["--device", "cpu", "--workers", "0", "--no-cache", "--out", tmp_path / "runs"]
+    done = CliRunner().invoke(bench_run, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "runs").glob("*/result.json"))) == 3
+    words[words.index("all")] = "7"
+    with pytest.raises(InputError, match="has no split 7"):
+        CliRunner().invoke(bench_run, [str(word) for word in words], catch_exceptions=False)
 
 
 def test_the_hash_tells_partitions_apart_whatever_they_are_called(factory: Path, tmp_path: Path) -> None:
