@@ -19,7 +19,7 @@ demo: $(or $(wildcard .venv/.installed),.venv/.demo)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh "$(DEMO)"
 
 test: .venv/.installed
-	$(BIN)/pytest -n auto --dist loadfile -m 'not gpu'
+	$(BIN)/pytest -n auto --dist loadfile -m 'not gpu and not performance'
 
 check: .venv/.installed
 	$(BIN)/ruff check .

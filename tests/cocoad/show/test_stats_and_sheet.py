@@ -208,10 +208,8 @@ def test_an_image_or_mask_of_another_size_is_refused_before_its_pixels_are_made(
     )
     huge = Image.new("1", (11_000, 11_000))
     huge.save(tmp_path / "coco-ad" / str(first.mask), "PNG")
-    with pytest.raises(InputError, match="a mask of 11000×11000 pixels is too large"):
+    with pytest.raises(InputError, match=rf"{first.mask}: 121000000 pixels"):
         run(*arguments)
     huge.save(tmp_path / "coco" / first.image, "PNG")
-    with pytest.raises(
-        InputError, match=rf"{first.image}: 11000×11000, recorded {first.width}×{first.height}"
-    ):
+    with pytest.raises(InputError, match=rf"{first.image}: 121000000 pixels"):
         run(*arguments)
