@@ -69,6 +69,7 @@ def summary(found: Sequence[Verdict]) -> str:
 def markdown(plan: Plan, found: Sequence[Verdict], command: str) -> str:
     """Return a section of Markdown: what was to be met, the command, the table, the runs behind it."""
     metrics = ", ".join(f"`{name}`" for name in plan.metrics)
+    said = summary(found)
     lines = [
         f"## {plan.title}",
         "",
@@ -82,7 +83,7 @@ def markdown(plan: Plan, found: Sequence[Verdict], command: str) -> str:
         command,
         "```",
         "",
-        f"{summary(found)[:1].upper()}{summary(found)[1:]}.",
+        f"{said[:1].upper()}{said[1:]}.",
         "",
         "| Target | Part | Epoch | Ours at | Ours | Theirs | Difference | Verdict |",
         "| --- | --- | ---: | --- | --- | --- | --- | --- |",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.runs.environment import environment
 from benchmark.runs.lock import held
+from benchmark.runs.provenance import EXTERNAL
 from benchmark.runs.record import RESULT_FILE, Cost, MethodInfo, Status, write_status
 from benchmark.scoring.looks import Looks
 from benchmark.scoring.mapfiles import MapError, read_map, resized_map
@@ -26,7 +27,6 @@ from cocoad.base.console import progress
 from cocoad.base.errors import InputError
 
 BATCH = 32  # maps in memory at a time
-EXTERNAL = "external"  # the weights of a method that is not ours
 Maps = npt.NDArray[np.float32]
 
 
