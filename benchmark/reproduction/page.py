@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.reproduction.plan import Plan
-from benchmark.reproduction.verdict import Measured, Verdict, seen_by_ours
+from benchmark.reproduction.verdict import Measured, Verdict
 from cocoad.base.console import plain_table
 from cocoad.base.files import write_atomic
 
@@ -41,7 +41,7 @@ def _row(plan: Plan, each: Verdict) -> tuple[str, ...]:
 
 
 def _at(ours: Measured) -> str:
-    return f"epoch {ours.epoch}, {seen_by_ours(ours):,} images"
+    return f"epoch {ours.epoch}, {ours.images:,} images"
 
 
 def _percent(value: float | None) -> str:

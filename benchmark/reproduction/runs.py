@@ -107,10 +107,12 @@ def _of(record: Record, directory: Path) -> list[Measured]:
     by_class = {name: metrics[PROTOCOL] for name, metrics in record.per_class.items()}
     if not by_class and len(record.dataset.classes) == 1:
         by_class = {record.dataset.classes[0]: record.metrics[PROTOCOL]}
-    found = measured(record, last, record.metrics[PROTOCOL], by_class)
-    for look in read_evaluations(directory):
-        if look.epoch < last:
-            found += measured(record, look.epoch, look.metrics[PROTOCOL], look.of_classes(PROTOCOL))
+    looks = {look.epoch: look for look in read_evaluations(directory)}
+    seen = looks[last].images if last in looks else last * record.dataset.train_normal
+    found = measured(record, last, seen, record.metrics[PROTOCOL], by_class)
+    for epoch, look in looks.items():
+        if epoch < last:
+            found += measured(record, epoch, look.images, look.metrics[PROTOCOL], look.of_classes(PROTOCOL))
     return found
 
 
@@ -125,7 +127,9 @@ def _means(plan: Plan, records: Iterable[Record]) -> list[Measured]:
     if set(by_part) != set(plan.counts):
         return []
     some = next(iter(by_part.values()))
-    return [Measured(some, MEAN, some.epochs or 1, _mean([r.metrics[PROTOCOL] for r in by_part.values()]))]
+    epochs = some.epochs or 1
+    seen = epochs * sum(record.dataset.train_normal for record in records)
+    return [Measured(some, MEAN, epochs, seen, _mean([r.metrics[PROTOCOL] for r in by_part.values()]))]
 
 
 def _mean(metrics: Sequence[Metrics]) -> Metrics:

@@ -24,12 +24,14 @@ class Measured:
         record: of the run.
         part: a class, a split or ``mean``.
         epoch: of our training; 1 where the method looks at every image once.
+        images: seen in training by then, repetitions included.
         metrics: fractions, under the protocol ``ader``.
     """
 
     record: Record
     part: str
     epoch: int
+    images: int
     metrics: Metrics
 
 
@@ -93,15 +95,17 @@ def verdict(plan: Plan, target: Target, theirs: Figure, ours: Measured | None) -
     return Verdict(target, theirs, ours, differences, tuple(_reasons(plan, target, theirs, ours)), missed)
 
 
-def measured(record: Record, epoch: int, overall: Metrics, by_class: Mapping[str, Metrics]) -> list[Measured]:
-    """Return what a run reached after ``epoch``: on each class, and on all of them as the mean.
+def measured(
+    record: Record, epoch: int, images: int, overall: Metrics, by_class: Mapping[str, Metrics]
+) -> list[Measured]:
+    """Return what a run reached after ``epoch``, of ``images``: on each class, and on all of them as the mean.
 
     A split of COCO-AD is one part, named by its number.
     """
     if record.dataset.split is not None:
-        return [Measured(record, str(record.dataset.split), epoch, overall)]
-    found = [Measured(record, name, epoch, metrics) for name, metrics in by_class.items()]
-    return [*found, Measured(record, MEAN, epoch, overall)]
+        return [Measured(record, str(record.dataset.split), epoch, images, overall)]
+    found = [Measured(record, name, epoch, images, metrics) for name, metrics in by_class.items()]
+    return [*found, Measured(record, MEAN, epoch, images, overall)]
 
 
 def nearest(plan: Plan, theirs: Figure, ours: Sequence[Measured]) -> Measured | None:
@@ -114,8 +118,8 @@ def nearest(plan: Plan, theirs: Figure, ours: Sequence[Measured]) -> Measured | 
     here = [each for each in ours if each.part == theirs.part]
     if not here:
         return None
-    best = min(here, key=lambda each: abs(seen_by_ours(each) - wanted))
-    return best if seen_by_ours(best) >= LEAST_SHARE * wanted or best.epoch == 1 else None
+    best = min(here, key=lambda each: abs(each.images - wanted))
+    return best if best.images >= LEAST_SHARE * wanted or best.epoch == 1 else None
 
 
 def seen_by_theirs(plan: Plan, figure: Figure) -> int:
@@ -123,11 +127,6 @@ def seen_by_theirs(plan: Plan, figure: Figure) -> int:
     if plan.setting == "together":
         return figure.epoch * sum(counts.train_normal for counts in plan.counts.values())
     return 0 if figure.part == MEAN else figure.epoch * plan.counts[figure.part].train_normal
-
-
-def seen_by_ours(ours: Measured) -> int:
-    """Return how many images our training had seen, repetitions included."""
-    return ours.epoch * ours.record.dataset.train_normal
 
 
 def _reasons(plan: Plan, target: Target, theirs: Figure, ours: Measured) -> Iterator[str]:
@@ -140,7 +139,7 @@ def _reasons(plan: Plan, target: Target, theirs: Figure, ours: Measured) -> Iter
         yield f"backbone {record.method.backbone}, theirs {_family(backbone)}"
     if record.method.weights in ("random", "offline"):
         yield f"{record.method.weights} weights"
-    wanted, seen = seen_by_theirs(plan, theirs), seen_by_ours(ours)
+    wanted, seen = seen_by_theirs(plan, theirs), ours.images
     if wanted and theirs.epoch > 1 and abs(seen - wanted) > SEEN_SHARE * wanted:
         yield f"{seen:,} training images seen, theirs {wanted:,}"
 
