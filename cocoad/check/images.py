@@ -16,6 +16,7 @@ from cocoad.base.images import MissingImageError, open_image
 Key = TypeVar("Key", bound=Hashable)
 Advance = Callable[[], None]  # called once per image
 Problem = tuple[str, str]  # code, what there is to say
+_AT_ONCE = 64  # images that a thread takes: one by one, handing them over takes as long as looking
 _TAIL = 4096  # bytes at the end in which an end marker must stand
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # of JPEG's pixels no byte pair is this marker
 
@@ -71,13 +72,16 @@ def look_at_all(
 ) -> Iterator[Problem | None]:
     """Do `look` with many (path, size) at once, in order."""
 
-    def one(image: tuple[Path, tuple[int, int] | None]) -> Problem | None:
-        problem = look(*image, decode=decode)
-        advance()
-        return problem
+    def several(start: int) -> list[Problem | None]:
+        problems = []
+        for path, size in images[start : start + _AT_ONCE]:
+            problems.append(look(path, size, decode))
+            advance()
+        return problems
 
     with ThreadPoolExecutor() as pool:
-        yield from pool.map(one, images)
+        for problems in pool.map(several, range(0, len(images), _AT_ONCE)):
+            yield from problems
 
 
 def same_files(files: Iterable[tuple[Key, Path]]) -> list[list[Key]]:

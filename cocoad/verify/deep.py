@@ -99,11 +99,12 @@ class _Truth:
         }
         self.categories: dict[int, set[int]] = {ident: set() for ident in self.sizes}
         self.rows: dict[int, list[int]] = {ident: [] for ident in self.sizes}
+        self.category_of: list[int] = annotations.annotation_category_ids.tolist()  # by annotation
+        image_of: list[int] = annotations.annotation_image_ids.tolist()
         counted = ~annotations.annotation_is_crowd | (options.crowd == "include")
-        for row in np.flatnonzero(counted):
-            image = int(annotations.annotation_image_ids[row])
-            self.categories[image].add(int(annotations.annotation_category_ids[row]))
-            self.rows[image].append(int(row))
+        for row in np.flatnonzero(counted).tolist():
+            self.categories[image_of[row]].add(self.category_of[row])
+            self.rows[image_of[row]].append(row)
 
     def denies(self, sample: SampleView) -> bool:
         """Say whether the annotations give another file, or another size, for a sample's id."""
@@ -120,8 +121,8 @@ class _Truth:
 
     def mask(self, image: int, held_out: set[int]) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
         """Draw an image's mask, uint8 (H, W), 0 or 1; raise InputError when an annotation cannot be drawn."""
-        of = self.annotations.annotation_category_ids
-        shapes = [self.annotations.outline(row) for row in self.rows[image] if int(of[row]) in held_out]
+        drawn = [row for row in self.rows[image] if self.category_of[row] in held_out]
+        shapes = [self.annotations.outline(row) for row in drawn]
         return rasterize(shapes, *self.sizes[image], self.options.rasterizer)
 
 
