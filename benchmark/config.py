@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
+from benchmark.tiling import Tiling, tiling
 from cocoad.base.errors import InputError, unusable
 
 Preset = Literal["paper", "fast"]
@@ -31,6 +32,7 @@ BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 RunName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 ImageSize = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+TileSize = Annotated[int, msgspec.Meta(ge=32, le=65_536)]
 
 # What PyYAML raises at a text that is none: at a date that there is not, `!!bool maybe`, or lists too deep.
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -100,6 +102,10 @@ class RunConfig:
     score_size: ImageSize | None = (
         None  # pixels at which maps meet masks; None: the method's, else image_size
     )
+    tiles: TileSize | None = (
+        None  # pixels, square, of the image's own, that large ones are cut into; None: whole
+    )
+    tile_overlap: NotNegative | None = None  # pixels by which tiles overlap; None: an eighth of them
     backbone: str | None = None  # None: the method's own
     weights: str = "imagenet"  # imagenet, offline, random or a file's path
     method_options: dict[str, Any] = field(default_factory=dict)
@@ -118,6 +124,11 @@ class RunConfig:
     cache: Path | None = None  # the folder of pixel caches; None: the user's cache folder
     use_cache: bool = True
     checkpoint_every_s: Duration = 300.0  # seconds between checkpoints; the end of training has one too
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """How images are cut into tiles; None: not at all."""
+        return tiling(self.tiles, self.tile_overlap)
 
 
 # What of the rest decides the scores alone: a training goes on, whatever they are.

@@ -77,6 +77,10 @@ RECIPE = (
     IMAGE_SIZE,
     click.option("--score-size", type=click.IntRange(min=16, max=4096), help="Pixels at which maps and masks are "
                  "compared.  [default: the method's, else --image-size]"),
+    click.option("--tiles", type=click.IntRange(min=32), metavar="PIXELS", help="Cut images into overlapping squares, "
+                 "which the method sees one by one: for small defects on large images."),
+    click.option("--tile-overlap", type=click.IntRange(min=0), metavar="PIXELS", help="[default: an eighth of "
+                 "--tiles]"),
     BACKBONE,
     click.option("--calibration-share", type=click.FloatRange(0, 1, max_open=True), help="Of the training images, to "
                  "hold out and find thresholds with.  [default: 0]"),

@@ -6,6 +6,7 @@ All three sources give the same bytes for the same images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchmark.datasets.images import load_image
+from benchmark.datasets.images import load_pixels
 from benchmark.datasets.loading import loaded
 from benchmark.datasets.samples import Sample
 
@@ -39,7 +40,7 @@ class PixelSource(Protocol):
 
 
 class DecodedRows:
-    """The images' files, decoded and resized each time."""
+    """The images' files, or tiles of them, decoded and resized each time."""
 
     def __init__(self, samples: Sequence[Sample], size: int) -> None:
         self.samples, self.size = samples, size
@@ -50,7 +51,10 @@ class DecodedRows:
     def rows(self, indices: Sequence[int]) -> Pixels:
         """Return uint8 (B, size, size, 3), RGB."""
         samples = [self.samples[index] for index in indices]
-        return np.stack([load_image(sample.image, self.size, sample.bits) for sample in samples])
+        files = groupby(samples, key=lambda sample: (sample.image, sample.bits))
+        return np.concatenate(
+            [load_pixels(path, self.size, bits, [each.box for each in some]) for (path, bits), some in files]
+        )
 
 
 class LoadedPixels:

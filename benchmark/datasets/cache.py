@@ -1,7 +1,7 @@
 """The pixel cache: each image decoded and resized once, for all splits, methods and seeds.
 
-One cache holds the images of one folder at one size, in the order in which they were first asked for:
-``pixels.u8`` is a plain array (N, size, size, 3) of uint8, ``index.tsv`` has a line per row: the CRC-32 of its
+One cache holds the images of one folder, or tiles of them, at one size, in the order in which they were first asked
+for: ``pixels.u8`` is a plain array (N, size, size, 3) of uint8, ``index.tsv`` has a line per row: the CRC-32 of its
 pixels, the image file's hash (of COCO's images its size and modification time), and its path relative to the folder.
 Pixels are on disk before their lines are; a line whose pixels are not there all the same, or differ from their
 checksum, counts for nothing, and an image whose file changed gets a new row.
@@ -16,6 +16,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ class CachedRows:
 
     def __init__(self, cache: PixelCache, samples: Sequence[Sample]) -> None:
         index = cache.index()
-        self._numbers = np.array([index[cache.key(sample.image)].number for sample in samples])
+        self._numbers = np.array([index[cache.key(sample)].number for sample in samples])
         self._pixels = cache.pixels()
 
     def __len__(self) -> int:
@@ -70,13 +71,17 @@ class _Decoder:
     def __call__(self, indices: Sequence[int]) -> tuple[Pixels, list[int], list[str]]:
         """Return the pixels of those that can be read, which these are, and what is wrong with the others."""
         size, problems = self.rows.size, []
-        found: dict[int, Pixels] = {}
-        for index in indices:
+        whole: list[int] = []
+        found = [np.empty((0, size, size, 3), np.uint8)]
+        for _, group in groupby(indices, key=lambda index: self.rows.samples[index].image):
+            of_image = list(group)  # several where it is cut into tiles
             try:
-                found[index] = self.rows.rows([index])
+                found.append(self.rows.rows(of_image))
             except InputError as error:
                 problems.append(str(error))
-        return np.concatenate([np.empty((0, size, size, 3), np.uint8), *found.values()]), [*found], problems
+            else:
+                whole += of_image
+        return np.concatenate(found), whole, problems
 
 
 class PixelCache:
@@ -89,12 +94,15 @@ class PixelCache:
         self.row_bytes = size * size * 3
         self._folders: dict[Path, str] = {}  # relative to the root, as images of one folder share it
 
-    def key(self, image: Path) -> str:
-        """Return the name of an image in the index: its path relative to the root."""
-        folder = image.parent
+    def key(self, sample: Sample) -> str:
+        """Return the name of an image in the index: its path relative to the root, and of a tile its place."""
+        folder = sample.image.parent
         if folder not in self._folders:
             self._folders[folder] = os.path.relpath(folder.resolve(), self.root)
-        return f"{self._folders[folder]}/{image.name}".replace("\n", "%0A")
+        tile = (
+            "" if sample.box is None else "//{},{},{},{}".format(*sample.box)
+        )  # no such path has two slashes
+        return f"{self._folders[folder]}/{sample.image.name}{tile}".replace("\n", "%0A")
 
     def index(self) -> dict[str, Row]:
         """Read which images there are; a last line cut short, or a row without pixels, counts for nothing.
@@ -125,7 +133,7 @@ class PixelCache:
     def missing(self, samples: Sequence[Sample]) -> list[Sample]:
         """Return those of ``samples`` that have no row, or whose file changed since; each image once."""
         index = self.index()
-        wanted = {self.key(sample.image): sample for sample in samples}
+        wanted = {self.key(sample): sample for sample in samples}
         return [
             sample for key, sample in wanted.items() if key not in index or index[key].stamp != _stamp(sample)
         ]
@@ -159,7 +167,7 @@ class PixelCache:
         step = max(1, len(samples) // max(redecoded, 1))
         wrong = []
         for position, sample in enumerate(samples):
-            row = index.get(self.key(sample.image))
+            row = index.get(self.key(sample))
             again = position % step == 0 and redecoded > 0
             if row is None or not self._is_sound(
                 np.ascontiguousarray(pixels[row.number]), row, sample, again
@@ -170,9 +178,9 @@ class PixelCache:
     def _damaged_rows(self, samples: Sequence[Sample], missing: Sequence[Sample]) -> list[Sample]:
         """Return which of ``samples``, those ``missing`` left out, have a row that differs from its checksum."""
         index, pixels = self.index(), self.pixels()
-        there = {self.key(sample.image): sample for sample in samples}
+        there = {self.key(sample): sample for sample in samples}
         for sample in missing:
-            del there[self.key(sample.image)]
+            del there[self.key(sample)]
 
         def is_sound(key: str) -> bool:
             row = index[key]
@@ -211,7 +219,7 @@ class PixelCache:
                 _sync(pixels.fileno(), pixels.flush)
                 for number, row in zip(whole, rows, strict=True):
                     sample = missing[number]
-                    line = f"{zlib.crc32(row.data):08x}\t{_stamp(sample)}\t{self.key(sample.image)}\n"
+                    line = f"{zlib.crc32(row.data):08x}\t{_stamp(sample)}\t{self.key(sample)}\n"
                     index.write(line.encode("utf-8", "surrogateescape"))
                 _sync(index.fileno(), index.flush)
                 on_images(chunk.stop, len(missing))

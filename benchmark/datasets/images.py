@@ -6,12 +6,14 @@ stored: an EXIF tag turns no image, in training, scoring and prediction alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmark.tiling import Box
 from cocoad.base.errors import InputError
 from cocoad.base.images import open_image
 
@@ -27,9 +29,16 @@ def read_image(path: Path, bits: int | None = None) -> Image.Image:
         return as_rgb(image, bits)
 
 
-def load_image(path: Path, size: int, bits: int | None = None) -> npt.NDArray[np.uint8]:
-    """Return an image as uint8 RGB (size, size, 3); raise InputError naming a file that cannot be read."""
-    return resized(read_image(path, bits), size)
+def load_pixels(
+    path: Path, size: int, bits: int | None = None, boxes: Sequence[Box | None] = (None,)
+) -> npt.NDArray[np.uint8]:
+    """Return an image, or parts of it, as uint8 RGB (n, size, size, 3), one for each box; None: all of it.
+
+    Raises:
+        InputError: it cannot be read; the error names it.
+    """
+    image = read_image(path, bits)
+    return np.stack([resized(image if box is None else image.crop(box), size) for box in boxes])
 
 
 def as_rgb(image: Image.Image, bits: int | None = None) -> Image.Image:

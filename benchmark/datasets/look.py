@@ -78,7 +78,10 @@ def _look_at(sample: Sample, size: int | None, pixels: bool) -> tuple[str | None
 
 def _note(remark: str, ids: Sequence[str], masks: int, size: int | None) -> str:
     if remark == VANISHED:
-        what = f"vanish at {size} pixels: under ader such images count as normal; a larger --image-size keeps them"
+        what = (
+            f"vanish at {size} pixels: under ader such images count as normal; "
+            "a larger --image-size, or --tiles, keeps them"
+        )
     else:
         what = remark
     return f"{len(ids):,} of {masks:,} masks {what} ({ids[0]} first)"

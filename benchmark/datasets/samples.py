@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.datasets.catalogue import name_of
 from benchmark.datasets.images import PIPELINE_VERSION
 from benchmark.runs.record import DatasetInfo
+from benchmark.tiling import Box, Tiling
 from cocoad.base.notebook import html_table
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Sample:
     mask_digest: str = ""  # of the mask's pixels, as a build recorded it: checked whenever the mask is read
     bits: int | None = None  # that a gray image uses, where its file has room for more
     item: str = ""  # the thing that several images show from several sides
+    box: Box | None = None  # the tile of the image that this is; None: all of it
 
     @property
     def has_truth(self) -> bool:
@@ -91,8 +93,10 @@ class AnomalyDataset:
         parts = (("train", self.train), ("test", self.test))
         return pd.DataFrame([{"part": part, **vars(sample)} for part, some in parts for sample in some])
 
-    def info(self, image_size: int, score_size: int | None = None) -> DatasetInfo:
-        """Return what a record says of it, seen at ``image_size`` pixels and scored at ``score_size``."""
+    def info(
+        self, image_size: int, score_size: int | None = None, tiling: Tiling | None = None
+    ) -> DatasetInfo:
+        """Return what a record says of it, seen at ``image_size`` pixels (in tiles), scored at ``score_size``."""
         anomalous = sum(sample.label for sample in self.test)
         return DatasetInfo(
             name=self.name,
@@ -116,4 +120,5 @@ class AnomalyDataset:
             gray_bits=self.train[0].bits if self.train else None,
             notes=list(self.notes),
             score_size=None if score_size == image_size else score_size,
+            tiles=None if tiling is None else [tiling.size, tiling.overlap],
         )

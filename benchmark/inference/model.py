@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from PIL import Image
 from benchmark.datasets.images import as_rgb, read_image, resized
 from benchmark.inference.decide import Decider, Decision, decider
 from benchmark.runs.thresholds import Threshold
+from benchmark.tiling import Grid, Tiling
 
 RgbImage = npt.NDArray[np.uint8]
 
@@ -26,6 +28,13 @@ class Prediction:
     map: npt.NDArray[np.float32]
 
 
+class Seen(NamedTuple):
+    """An image as a method sees it: uint8 (n, S, S, 3), one part for each tile of ``grid``; None: one, the whole."""
+
+    parts: RgbImage
+    grid: Grid | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model(ABC):
     """A trained method, ready to predict."""
@@ -36,10 +45,22 @@ class Model(ABC):
     score_size: int | None = None  # S, pixels, of its maps; None: image_size
     thresholds: tuple[Threshold, ...] = ()  # of its run
     held_out: tuple[float, ...] = ()  # scores of normal images that it was not trained on
+    tiling: Tiling | None = None  # how images are cut into tiles; None: they are seen whole
 
     @abstractmethod
     def predict_batch(self, images: Sequence[RgbImage]) -> list[Prediction]:
-        """Return the predictions of images (S, S, 3), RGB, in one pass."""
+        """Return the predictions of images (S, S, 3), RGB, in one pass: of whole ones, whatever ``tiling`` is."""
+
+    def seen(self, image: Image.Image) -> Seen:
+        """Return an image, RGB of any size, as the method sees it."""
+        if self.tiling is None:
+            return Seen(resized(image, self.image_size)[None], None)
+        grid = self.tiling.grid(*image.size)
+        return Seen(np.stack([resized(image.crop(box), self.image_size) for box in grid.boxes]), grid)
+
+    def predict_seen(self, images: Sequence[Seen]) -> list[Prediction]:
+        """Return the predictions of images, whole ones in one pass."""
+        return self.predict_batch([image.parts[0] for image in images])
 
     def predict(self, image: str | Path | Image.Image | RgbImage) -> Prediction:
         """Return the score and the anomaly map of one image of any size.
@@ -52,7 +73,7 @@ class Model(ABC):
             ValueError: an array of another shape or type, or a PIL image of floats or 32-bit integers, whose
                 white is unknown.
         """
-        return self.predict_batch([resized(self.read(image), self.image_size)])[0]
+        return self.predict_seen([self.seen(self.read(image))])[0]
 
     def decide(
         self,
@@ -62,7 +83,7 @@ class Model(ABC):
     ) -> Decision:
         """Say whether one image is anomalous, and where; raise as :meth:`predict` and :meth:`decider`."""
         pixels = self.read(image)
-        (prediction,) = self.predict_batch([resized(pixels, self.image_size)])
+        (prediction,) = self.predict_seen([self.seen(pixels)])
         return self.decider(threshold, pixel_threshold).decide(
             prediction.score, prediction.map, (pixels.width, pixels.height)
         )

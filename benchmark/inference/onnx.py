@@ -54,6 +54,10 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
         InputError: the ONNX packages are missing, or the method cannot be exported; nothing is written.
         ResourceError: onnxruntime's maps differ by more than 1e-4; nothing is written.
     """
+    if model.tiling is not None:
+        raise InputError(
+            "a run with --tiles cannot be exported: an ONNX file sees images whole; `bench predict` cuts and stitches"
+        )
     if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
         raise InputError("exporting needs an extra: pip install '.[onnx]' in a clone of the repository")
     import onnx

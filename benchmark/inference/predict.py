@@ -120,7 +120,7 @@ def predict_files(
     outcomes: list[Outcome] = []
     low, high = np.inf, -np.inf
     for batch in batches(model, files, unreadable, batch_size, workers, every):
-        predictions = model.predict_batch([one.pixels for one in batch])
+        predictions = model.predict_seen([one.seen for one in batch])
         for one, prediction in zip(batch, predictions, strict=True):
             low, high = min(low, float(prediction.map.min())), max(high, float(prediction.map.max()))
             decision = decider.decide(prediction.score, prediction.map, one.size)

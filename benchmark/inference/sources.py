@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmark.datasets.images import SUFFIXES, resized
+from benchmark.datasets.images import SUFFIXES
 from benchmark.datasets.loading import loaded, loader_workers
-from benchmark.inference.model import Model, RgbImage
+from benchmark.inference.model import Model, Seen
 from cocoad.base.errors import InputError
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
@@ -30,7 +30,7 @@ class Read(NamedTuple):
     """An item as the method sees it, and the size (width, height) that it has."""
 
     item: Item
-    pixels: RgbImage  # uint8 (S, S, 3)
+    seen: Seen
     size: tuple[int, int]
 
 
@@ -100,7 +100,7 @@ def batches(
         if is_video(file):
             batch = []
             for item, image in frames(file, unreadable, every):
-                batch.append(Read(item, resized(image, model.image_size), image.size))
+                batch.append(Read(item, model.seen(image), image.size))
                 if len(batch) == batch_size:
                     yield batch
                     batch = []
@@ -133,7 +133,7 @@ def _read(model: Model, file: Path) -> Read | str:
         image = model.read(file)
     except InputError as error:
         return str(error)
-    return Read(Item(file), resized(image, model.image_size), image.size)
+    return Read(Item(file), model.seen(image), image.size)
 
 
 def _glob(pattern: Path) -> Iterator[Path]:

@@ -11,16 +11,21 @@ import msgspec
 import numpy as np
 import torch
 import yaml
+from torch import Tensor
 
-from benchmark.config import NOT_YAML, ImageSize
-from benchmark.inference.model import Model, Prediction, RgbImage
+from benchmark.config import NOT_YAML, ImageSize, NotNegative, TileSize
+from benchmark.inference.model import Model, Prediction, RgbImage, Seen
 from benchmark.layers.weights import read_tensors
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create
+from benchmark.methods.tiled import predict_tiled
 from benchmark.runs.outputs import read_scores
 from benchmark.runs.record import CALIBRATION_FILE, CONFIG_FILE, RESULT_FILE, WEIGHTS_FILE
 from benchmark.runs.thresholds import Threshold
+from benchmark.tiling import tiling
 from cocoad.base.errors import InputError, ResourceError, reason
+
+TILES_AT_ONCE = 8
 
 
 class _Trained(msgspec.Struct, frozen=True):
@@ -29,6 +34,8 @@ class _Trained(msgspec.Struct, frozen=True):
     method: str
     image_size: ImageSize
     score_size: ImageSize | None = None
+    tiles: TileSize | None = None
+    tile_overlap: NotNegative | None = None
     backbone: str | None = None
     method_options: dict[str, Any] = {}
 
@@ -57,6 +64,22 @@ class TrainedModel(Model):
         """Return the predictions of images (S, S, 3), RGB, in one pass."""
         batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
         maps, scores = self.method.predict(batch.float() / 255, self.score_size)
+        return self._predictions(maps, scores)
+
+    @torch.inference_mode()
+    def predict_seen(self, images: Sequence[Seen]) -> list[Prediction]:
+        """Return the predictions of images, whole ones in one pass."""
+        if self.tiling is None:
+            return super().predict_seen(images)
+        size = self.score_size or self.image_size
+        found = []
+        for parts, grid in images:
+            assert grid is not None  # of this model's tiling
+            tiles = torch.from_numpy(parts).permute(0, 3, 1, 2)
+            found += self._predictions(*predict_tiled(self.method, tiles, [grid], size, TILES_AT_ONCE))
+        return found
+
+    def _predictions(self, maps: Tensor, scores: Tensor) -> list[Prediction]:
         arrays = maps.float().cpu().numpy()
         if not np.isfinite(arrays).all():
             raise InputError(f"{self.name} gives maps that are not finite: its weights are damaged")
@@ -93,6 +116,7 @@ def load_run(directory: str | Path, device: str = "auto") -> TrainedModel:
         name=config.method,
         image_size=config.image_size,
         score_size=config.score_size,
+        tiling=tiling(config.tiles, config.tile_overlap),
         bits=recorded.dataset.gray_bits,
         thresholds=tuple(recorded.thresholds),
         held_out=tuple(row.score for row in held_out),

@@ -18,9 +18,9 @@ SAID_ELSEWHERE = ("", "means-only")  # a ranking's title says that it is of mean
 BUDGET = {"epochs": "Epochs", "backbone": "Backbone", "weights": "Weights", "pretraining": "Pretraining"}
 """What a result cost before it was scored, by column; a ranking shows those in which its lines differ."""
 VERSIONS = {"method_version": "method version", "pipeline_version": "pixel pipeline version"}
-IN_LABEL = ("input_size", "backbone", "weights", "preset", "epochs", "options", "recipe")
+IN_LABEL = ("input_size", "tiles", "backbone", "weights", "preset", "epochs", "options", "recipe")
 TOLD_BY = (*IN_LABEL, *VERSIONS)
-UNITS = {"epochs": " epochs", "input_size": " px"}
+UNITS = {"epochs": " epochs", "input_size": " px", "tiles": " px tiles"}
 PAPER = "paper"
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VARIANT = (
-    "source", "trust", "method", "method_version", "pipeline_version", "input_size", "backbone", "pretraining",
-    "weights", "preset", "epochs", "options", "recipe",
+    "source", "trust", "method", "method_version", "pipeline_version", "input_size", "tiles", "backbone",
+    "pretraining", "weights", "preset", "epochs", "options", "recipe",
 )  # fmt: skip
 DATASET = ("dataset", "layout", "classes", "setting", "image_size")
 COUNTS = tuple(name for name, column in TIDY.items() if column.kind == "integer")
@@ -65,6 +65,7 @@ def _rows_of(run: Run) -> Iterator[dict[str, Any]]:
         "pretraining": pretraining_of(record),
         "setting": "per-class" if dataset.per_class else "multi-class",
         "image_size": str(dataset.score_size or dataset.image_size),
+        "tiles": "/".join(map(str, dataset.tiles or ())),
         "run": str(run.directory),
         "whole_classes": ";".join(dataset.of_classes),
         "whole_hash": dataset.of_hash,

@@ -91,6 +91,11 @@ METHOD = _named(
     ),
     _text("pipeline_version", "dataset.pipeline", "version of the code from image file to pixels"),
     _text("input_size", "dataset.image_size", "pixels, square, that the method saw"),
+    _text(
+        "tiles",
+        "dataset.tiles",
+        "side/overlap of the tiles that images are cut into, in pixels of these; empty: none",
+    ),
     _text("backbone", "method.backbone", "timm's name of the encoder; empty: none"),
     _text(
         "weights", "method.weights", "`imagenet`, `offline`, `random`, `external`, or a file's name and hash"

@@ -22,6 +22,7 @@ from benchmark.config import (
 from benchmark.facts import Facts
 from benchmark.runs.environment import has_native_bf16
 from benchmark.runs.record import CONFIG_FILE, Record
+from benchmark.tiling import SCORE_SIZE
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_bytes
 
@@ -73,7 +74,8 @@ def resolved(config: RunConfig, facts: Facts) -> RunConfig:
         recipe = replace(recipe, epochs=facts.fixed_epochs)
     if facts.training == "own" and recipe.iterations is not None:
         raise InputError(f"{config.method} trains itself: give --epochs instead of recipe.iterations")
-    size = config.score_size or facts.score_size or config.image_size
+    usual = config.image_size if config.tiling is None else SCORE_SIZE
+    size = config.score_size or facts.score_size or usual
     return replace(config, recipe=recipe, backbone=config.backbone or facts.default_backbone, score_size=size)
 
 

@@ -68,6 +68,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     unofficial: list[str] = []  # options of `cocoad build` that make it another benchmark: rasterizer=coco
     pipeline: Count | None = None  # version of how files become pixels
     score_size: RecordedSize | None = None  # pixels at which maps and masks are compared; None: image_size
+    tiles: list[Count] | None = None  # [side, overlap] in pixels of the images, where they are seen so
     per_class: bool = False  # one model per class, rather than one for all
     of_classes: list[str] = []  # all classes of the dataset where ``classes`` are some of them
     of_hash: str = ""  # and the hash of all of it

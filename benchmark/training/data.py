@@ -15,6 +15,7 @@ from benchmark.datasets.batches import (
     ResidentPixels,
 )
 from benchmark.datasets.cache import CachedRows, OnImages, cache_of
+from benchmark.datasets.cut import Cut, cut
 from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.places import cache_home
 from benchmark.datasets.samples import AnomalyDataset, Sample
@@ -40,10 +41,11 @@ class RunPixels:
         self.config, self.workers = config, loader_workers(config.workers)
         self._cache = None
         if config.use_cache:
-            images = dataset.train + dataset.calibration + dataset.test
-            samples = dataset.calibration + dataset.test if config.eval_only else images
+            scored = dataset.calibration + dataset.test
+            images = dataset.train + scored
             self._cache = cache_of(config.dataset, images, config.image_size, cache_home(config.cache))
-            problem = from_first(self._fill(samples, on_images) if is_first() else None)
+            parts = self.cut(scored if config.eval_only else images).parts
+            problem = from_first(self._fill(parts, on_images) if is_first() else None)
             if problem is not None:
                 warn(f"{problem}; images are decoded each time they are needed")
                 self._cache = None
@@ -56,8 +58,12 @@ class RunPixels:
             return str(error)
         return None
 
+    def cut(self, samples: Sequence[Sample]) -> Cut:
+        """Return what the method sees of ``samples``; raise InputError where some cannot be read."""
+        return cut(self.config.dataset, samples, self.config.tiling)
+
     def rows(self, samples: Sequence[Sample]) -> PixelRows:
-        """Return the pixels of ``samples``."""
+        """Return the pixels of ``samples``, images or tiles."""
         if self._cache is None:
             return DecodedRows(samples, self.config.image_size)
         return CachedRows(self._cache, samples)

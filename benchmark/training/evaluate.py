@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from benchmark.datasets.batches import PixelRows, Pixels
+from benchmark.datasets.cut import Cut
 from benchmark.datasets.loading import loaded
 from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
+from benchmark.methods.tiled import predict_tiled
 from benchmark.scoring.testset import Masks, TestSet, masks_of
+from benchmark.tiling import Grid
 from benchmark.training.memory import memory_error
 from benchmark.training.processes import gathered
 from cocoad.base.errors import CocoadError
+
+MOST_VALUES = 1 << 25  # of the maps of a batch
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,17 @@ class Scoring:
 
     Attributes:
         samples: the test set.
-        rows: its pixels, in the same order.
+        cut: what the method sees of each.
+        rows: pixels of the parts of ``cut``, in their order.
         size: pixels at which maps and masks are compared.
-        batch_size: images at a time in this process.
+        batch_size: images, or tiles of them, at a time in this process.
         device: of the method.
         workers: processes that read images and masks.
         rank: which share is this process's.
     """
 
     samples: Sequence[Sample]
+    cut: Cut
     rows: PixelRows
     size: int
     batch_size: int
@@ -45,17 +53,27 @@ class Scoring:
     def fetch(self, indices: Sequence[int]) -> _Batch:
         """Return images and masks."""
         chosen = [self.samples[index] for index in indices]
-        return _Batch(chosen, self.rows.rows(indices), masks_of(chosen, self.size))
+        grids = [self.cut.grids[index] for index in indices] if self.cut.grids else []
+        return _Batch(chosen, self.rows.rows(self.cut.indices(indices)), grids, masks_of(chosen, self.size))
 
     def order(self) -> list[Sequence[int]]:
         """Return the batches of this process's share."""
         mine = range(self.rank, len(self.samples), self.processes)
-        return [mine[start : start + self.batch_size] for start in range(0, len(mine), self.batch_size)]
+        images = max(1, min(self.batch_size // self.cut.most, MOST_VALUES // self.size**2))
+        return [mine[start : start + images] for start in range(0, len(mine), images)]
+
+    def predict(self, method: Method, batch: _Batch) -> tuple[Tensor, Tensor]:
+        """Return a method's maps (B, size, size) and scores (B,)."""
+        pixels = torch.from_numpy(batch.rows).permute(0, 3, 1, 2)
+        if batch.grids:
+            return predict_tiled(method, pixels, batch.grids, self.size, self.batch_size)
+        return method.predict(pixels.to(self.device).float() / 255, self.size)
 
 
 class _Batch(NamedTuple):
     samples: list[Sample]
-    rows: Pixels  # uint8 (B, S, S, 3)
+    rows: Pixels  # uint8 (B, S, S, 3), of tiles more than images
+    grids: list[Grid]  # of the images; none: they are whole
     masks: Masks  # (B, size, size)
 
 
@@ -74,14 +92,14 @@ def evaluate(
     """
     method.eval()
     scored = TestSet(maps_folder)
-    for samples, rows, masks in loaded(scoring.fetch, scoring.order(), scoring.workers):
-        pixels = torch.from_numpy(rows).permute(0, 3, 1, 2)
+    for batch in loaded(scoring.fetch, scoring.order(), scoring.workers):
         try:
-            maps, scores = method.predict(pixels.to(scoring.device).float() / 255, scoring.size)
+            maps, scores = scoring.predict(method, batch)
         except (RuntimeError, MemoryError) as error:
-            raise memory_error(error, method, tuple(pixels.shape)) from None
+            parts, height, width, channels = batch.rows.shape
+            raise memory_error(error, method, (parts, channels, height, width)) from None
         if not torch.isfinite(maps).all():
-            raise CocoadError(f"the method gave a map that is not finite, near {samples[0].id}")
-        scored.add(samples, maps.float(), masks, scores.float().tolist())
-        on_batch(len(samples))
+            raise CocoadError(f"the method gave a map that is not finite, near {batch.samples[0].id}")
+        scored.add(batch.samples, maps.float(), batch.masks, scores.float().tolist())
+        on_batch(len(batch.samples))
     return scored if scoring.processes == 1 else scored.merged(gathered(scored.part()))

@@ -16,19 +16,23 @@ NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def header(
-    config: RunConfig, dataset: AnomalyDataset, weights: str, fabric: Fabric, directory: Path
+    config: RunConfig, dataset: AnomalyDataset, trained_on: int, weights: str, fabric: Fabric, directory: Path
 ) -> list[str]:
-    """Return the lines of a run's header."""
+    """Return the lines of a run's header; ``trained_on`` so many images, or tiles of them."""
     backbone = f" on {config.backbone}, weights {weights}" if config.backbone else f", weights {weights}"
     split = "" if dataset.split is None else f" split {dataset.split}"
     size = f"{config.image_size} px"
     if config.score_size != config.image_size:
         size += f", scored at {config.score_size} px"
+    tiling = config.tiling
+    tiles = (
+        "" if tiling is None else f" (in {trained_on:,} tiles of {tiling.size} px, {tiling.overlap} shared)"
+    )
     cache = f"cache in {cache_home(config.cache)}" if config.use_cache else "no pixel cache"
     held = f"{len(dataset.calibration):,} held out for thresholds, " if dataset.calibration else ""
     lines = [
-        f"method: {config.method}{backbone}; {_length(config, dataset)}",
-        f"data: {dataset.name}{split}: {len(dataset.train):,} images to train on, {held}"
+        f"method: {config.method}{backbone}; {_length(config, trained_on)}",
+        f"data: {dataset.name}{split}: {len(dataset.train):,} images to train on{tiles}, {held}"
         f"{len(dataset.test):,} to score, {size}; {cache}",
         f"device: {_device(config, fabric)}",
         f"writes to: {directory}",
@@ -41,14 +45,14 @@ def header(
     return lines
 
 
-def _length(config: RunConfig, dataset: AnomalyDataset) -> str:
+def _length(config: RunConfig, images: int) -> str:
     recipe, facts = config.recipe, facts_of(config.method)
     if config.eval_only:
         return "scored only"
     if facts.training == "one pass":
         return "one pass"
     steps = f"{recipe.iterations:,} steps, " if recipe.iterations else ""
-    passes = facts.passes(recipe, len(dataset.train))
+    passes = facts.passes(recipe, images)
     epochs = f"{steps}{passes} epoch{'s' if passes != 1 else ''}"
     return f"{epochs} in batches of {recipe.batch_size}, preset {config.preset}"
 

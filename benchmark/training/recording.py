@@ -27,8 +27,10 @@ def about(
     config: RunConfig,
     dataset: AnomalyDataset,
     method: Method,
+    *,
     weights: str,
     trained_on: str | None,
+    epochs: int | None,
     cost: Cost,
 ) -> About:
     """Return what a record says of a run that ``config`` describes, beside its scores.
@@ -50,13 +52,13 @@ def about(
             trained_on=trained_on,
             version=method.facts.version,
         ),
-        dataset=dataset.info(config.image_size, config.score_size),
+        dataset=dataset.info(config.image_size, config.score_size, config.tiling),
         cost=cost,
         environment=environment(_packages()) | device_facts(device),
         config=to_plain(config),
         seed=config.seed,
         preset=recorded_preset(config, method.facts, dataset.known_as) if trained else None,
-        epochs=method.facts.passes(config.recipe, len(dataset.train)) if trained else None,
+        epochs=epochs,
     )
 
 

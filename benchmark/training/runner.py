@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmark.config import RunConfig, to_plain, with_effect_on_training
 from benchmark.datasets import AnomalyDataset, load_dataset
 from benchmark.datasets.calibration import held_out
+from benchmark.datasets.cut import cut
 from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.look import look
 from benchmark.datasets.samples import Sample
@@ -85,12 +86,13 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
     with held(directory) if first else contextlib.nullcontext():
         done, said = prepare(directory, config, force) if first else (0, [])
         barrier()
-        epochs = facts.passes(config.recipe, len(dataset.train))
+        train = () if config.eval_only else cut(config.dataset, dataset.train, config.tiling).parts
+        epochs = facts.passes(config.recipe, len(train))
         reporter = Reporter(directory, done, epochs, progress, speaks=first)
-        reporter.say(*header(config, dataset, trained.said, fabric, directory), *said)
+        reporter.say(*header(config, dataset, len(train), trained.said, fabric, directory), *said)
         reporter.say(*(f"note: {note}" for note in notes))
         with reporter.telling_failures():
-            _Run(config, dataset, trained, directory, fabric, reporter).whole()
+            _Run(config, dataset, train, trained, directory, fabric, reporter).whole()
         barrier()
     return directory
 
@@ -105,7 +107,7 @@ def _looked_at(config: RunConfig, dataset: AnomalyDataset) -> list[str]:
     used = used if config.eval_only else dataset.train + used
     samples = [sample for sample in used if sample.mask is not None or not config.use_cache]
     workers = loader_workers(config.workers)
-    size, pixels = config.image_size, not config.use_cache
+    size, pixels = config.image_size if config.tiles is None else config.score_size, not config.use_cache
     return [*dataset.notes, *look(config.dataset, samples, image_size=size, pixels=pixels, workers=workers)]
 
 
@@ -157,6 +159,7 @@ class _Run:
 
     config: RunConfig
     dataset: AnomalyDataset
+    train: tuple[Sample, ...]  # what is trained on: its images, or the tiles of them
     trained: _Trained
     directory: Path
     fabric: Fabric
@@ -219,7 +222,7 @@ class _Run:
         }
         return fit(
             self.method,
-            self.pixels.source(self.dataset.train, self.fabric.device),
+            self.pixels.source(self.train, self.fabric.device),
             self.config,
             self.fabric,
             directory=self.directory,
@@ -231,9 +234,11 @@ class _Run:
     def _score(self, samples: Sequence[Sample], maps_folder: Path | None = None) -> TestSet:
         config, processes = self.config, self.fabric.world_size
         images, done = len(samples), 0
+        seen = self.pixels.cut(samples)
         scoring = Scoring(
             samples=samples,
-            rows=self.pixels.rows(samples),
+            cut=seen,
+            rows=self.pixels.rows(seen.parts),
             size=config.score_size or config.image_size,
             batch_size=max(1, config.recipe.batch_size // processes),
             device=self.fabric.device,
@@ -250,7 +255,7 @@ class _Run:
         return evaluate(self.method, scoring, on_batch, maps_folder)
 
     def _looked(self, epoch: int, evaluation: Evaluation) -> None:
-        recipe, images = self.config.recipe, len(self.dataset.train)
+        recipe, images = self.config.recipe, len(self.train)
         seen = min(
             epoch * min(images, recipe.steps_per_epoch(images) * recipe.batch_size),
             self.method.facts.images_seen(recipe, images),
@@ -264,7 +269,15 @@ class _Run:
 
     def _write(self, scored: TestSet, evaluation: Evaluation, cost: Cost, held: TestSet | None) -> None:
         directory, config = self.directory, self.config
-        told = about(config, self.dataset, self.method, self.trained.weights, self.trained.trained_on, cost)
+        told = about(
+            config,
+            self.dataset,
+            self.method,
+            weights=self.trained.weights,
+            trained_on=self.trained.trained_on,
+            epochs=None if config.eval_only else self.method.facts.passes(config.recipe, len(self.train)),
+            cost=cost,
+        )
         if config.save_maps:
             (directory / UNFINISHED_MAPS).rename(directory / MAPS_DIR)
         if config.evaluate_every and told.epochs:

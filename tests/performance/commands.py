@@ -17,6 +17,7 @@ from table import Bench, Cost, Row, command, here, tool
 
 from benchmark.datasets import load_dataset
 from benchmark.datasets.cache import CachedRows, PixelCache, cache_of
+from benchmark.datasets.cut import Cut
 
 SIDE = 256  # pixels, of the drawn images
 CACHED = 128  # pixels, of the cache
@@ -101,7 +102,7 @@ def _scoring(bench: Bench, data: Path, cache: PixelCache, rows: CachedRows) -> I
 
     test = load_dataset(data).test
     method = create("mean-image", CACHED, None)
-    scoring = Scoring(test, rows, CACHED, 32, torch.device("cpu"), workers=0)
+    scoring = Scoring(test, Cut(test), rows, CACHED, 32, torch.device("cpu"), workers=0)
 
     def read() -> None:
         for indices in scoring.order():

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmark.cli.predict import command
-from benchmark.datasets.images import load_image
+from benchmark.datasets.images import load_pixels
 from benchmark.inference import load_run
 from benchmark.inference.places import output_names
 from benchmark.inference.predict import overlay
@@ -79,7 +79,7 @@ def test_an_image_is_predicted_on_as_training_and_scoring_see_it(tmp_path: Path,
     Image.fromarray(noise.view(np.uint8).reshape(50, 40, 4)).save(tmp_path / "clear.png")
     model = load_run(trained_run)
     for file in tmp_path.glob("*.*"):
-        expected = model.predict_batch([load_image(file, 64)])[0]
+        expected = model.predict_batch([load_pixels(file, 64)[0]])[0]
         assert model.predict(file).score == expected.score
         assert model.predict(Image.open(file)).score == expected.score
     assert predict(trained_run, "--out", tmp_path / "out", tmp_path / "side.jpg").exit_code == 0
