@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -148,7 +148,7 @@ def splits_meant(path: Path, layout: str | None, asked: Sequence[int]) -> Sequen
     return layout_of(path, layout).splits(path) or asked
 
 
-@cache
+@functools.cache
 def known_as(path: Path, layout: str | None = None) -> str | None:
     """Return which dataset of the field lies in ``path``, by its layout and its folders' names; None: none of them.
 
