@@ -38,6 +38,15 @@ class OnnxModel(Model):
         return [Prediction(score, one) for score, one in zip(scores.tolist(), maps, strict=True)]
 
 
+def session_of(path: Path, providers: Sequence[str]) -> Any:
+    """Return a session of onnxruntime on a file; it is silent but for errors."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+
+
 def metadata_of(model: Model, more: dict[str, str]) -> dict[str, str]:
     """Return what an exported file says of itself, texts by name; :func:`load_onnx` reads it."""
     held_out = np.sort(np.asarray(model.held_out, np.float64))
@@ -69,7 +78,7 @@ def load_onnx(path: str | Path) -> OnnxModel:
     if not path.is_file():
         raise InputError(f"{path}: no such file; `bench export RUN` writes one")
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+        session = session_of(path, onnxruntime.get_available_providers())
         found = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # whatever onnxruntime raises at a file that is none
         raise InputError(f"{path}: not an ONNX file that onnxruntime takes: {reason(error)}") from None

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.inference.exported import metadata_of
+from benchmark.inference.exported import metadata_of, session_of
 from benchmark.inference.trained import TrainedModel
 from benchmark.layers.frozen import FrozenEncoder
 from benchmark.methods.base import Method
@@ -26,6 +26,7 @@ from cocoad.base.files import open_atomic
 
 OPSET = 18
 TOLERANCE = 1e-4
+HALF_TOLERANCE = 0.02  # of the range of the maps
 CHECKED = (1, 2, 5)  # batches on which the file is tried
 TRACED = 3  # none of them
 
@@ -39,7 +40,7 @@ class _MapsAndScores(nn.Module):
         return self.method.predict(images, self.size)
 
 
-def export_onnx(model: TrainedModel, path: Path) -> float:
+def export_onnx(model: TrainedModel, path: Path, half: bool = False) -> float:
     """Write the model to ``path`` and return the largest difference of its maps from PyTorch's.
 
     Input ``images``: float32 (batch, 3, S, S), RGB in [0, 1], any batch size. Outputs: ``maps`` (batch, S, S)
@@ -49,10 +50,12 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
     Args:
         model: from ``load_run``, on whatever device: it is on the CPU afterwards.
         path: of the file.
+        half: weights and computation in float16, inputs and outputs as they are; half the size.
 
     Raises:
         InputError: the ONNX packages are missing, or the method cannot be exported; nothing is written.
-        ResourceError: onnxruntime's maps differ by more than 1e-4; nothing is written.
+        ResourceError: onnxruntime's maps differ by more than 1e-4, or in half precision by more than 2 % of their
+            range; nothing is written.
     """
     if model.tiling is not None:
         raise InputError(
@@ -69,21 +72,24 @@ def export_onnx(model: TrainedModel, path: Path) -> float:
         program = _traced(network, torch.rand(TRACED, 3, *2 * (model.image_size,), generator=generator))
     except Exception as error:  # whatever the exporter raises at an operation it does not know
         raise InputError(f"{refused}: {reason(error)}") from None
-    program.model.metadata_props.update(_metadata(model))
+    program.model.metadata_props.update(_metadata(model, "float16" if half else "float32"))
     with open_atomic(path) as temporary:
         with _quiet():
             program.save(str(temporary), external_data=False)
         try:
+            if half:
+                _halve(temporary)
             onnx.checker.check_model(str(temporary))
-            worst = _compared(network, temporary, model.image_size, generator)
+            worst, reach = _compared(network, temporary, model.image_size, generator)
         except Exception as error:  # whatever onnxruntime raises at what it does not take
             batches = ", ".join(map(str, CHECKED[:-1]))
             raise InputError(
                 f"{refused}: the file fails on batches of {batches} or {CHECKED[-1]}: {reason(error)}"
             ) from None
-        if not worst <= TOLERANCE:
+        if not worst <= (HALF_TOLERANCE * reach if half else TOLERANCE):
+            what = f" in half precision, {worst / reach:.1%} of their range" if half else ""
             raise ResourceError(
-                f"onnxruntime's maps differ from PyTorch's by {worst:.1e}: nothing was written"
+                f"onnxruntime's maps differ from PyTorch's by {worst:.1e}{what}: nothing was written"
             )
     return worst
 
@@ -104,7 +110,19 @@ def _traced(network: nn.Module, example: Tensor) -> Any:
     return program
 
 
-def _metadata(model: TrainedModel) -> dict[str, str]:
+def _halve(path: Path) -> None:
+    """Turn the file at ``path`` to float16 within."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    with _quiet():
+        halved = OnnxModel(convert_float_to_float16(onnx.load(path), keep_io_types=True))
+        halved.topological_sort()  # the casts at both ends come last
+        onnx.save(halved.model, path)
+
+
+def _metadata(model: TrainedModel, precision: str) -> dict[str, str]:
     """Return what the file says of itself beside what predicting needs."""
     encoders = [part for part in model.method.modules() if isinstance(part, FrozenEncoder)]
     inside = [
@@ -119,23 +137,23 @@ def _metadata(model: TrainedModel) -> dict[str, str]:
             "method_version": str(model.method.facts.version),
             "tool_version": __version__,
             "opset": str(OPSET),
+            "precision": precision,
         },
     )
 
 
-def _compared(network: nn.Module, path: Path, size: int, generator: torch.Generator) -> float:
-    """Return the largest difference of onnxruntime's maps from PyTorch's, NaN included."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    differences = []
+def _compared(network: nn.Module, path: Path, size: int, generator: torch.Generator) -> tuple[float, float]:
+    """Return the largest difference of onnxruntime's maps from PyTorch's, NaN included, and the range of the latter."""
+    session = session_of(path, ["CPUExecutionProvider"])
+    differences, values = [], []
     for batch in CHECKED:
         images = torch.rand(batch, 3, size, size, generator=generator)
         with torch.no_grad():
             expected = network(images)[0].numpy()
         found = session.run(["maps"], {"images": images.numpy()})[0]
         differences.append(np.abs(found - expected).max())
-    return float(np.max(differences))
+        values += [expected.min(), expected.max()]
+    return float(np.max(differences)), float(np.ptp(values))
 
 
 @contextlib.contextmanager

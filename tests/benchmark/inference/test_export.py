@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from benchmark.cli.export import command
 from benchmark.inference import OnnxModel, TrainedModel, load_onnx, load_run, onnx
-from benchmark.methods.base import OnePassMethod
+from benchmark.methods.base import Method, OnePassMethod
 from benchmark.methods.facts import BUILT_IN
 from benchmark.methods.registry import create
 from benchmark.runs.thresholds import Threshold
@@ -67,9 +67,7 @@ def test_every_method_of_ours_is_tried_below() -> None:
     assert set(BACKBONES) == set(BUILT_IN)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", BACKBONES)
-def test_every_method_is_exported_for_any_batch_size(tmp_path: Path, name: str) -> None:
+def fitted(name: str) -> Method:
     torch.manual_seed(0)
     method = create(name, 64, BACKBONES[name]).eval()
     if isinstance(method, OnePassMethod):
@@ -77,6 +75,13 @@ def test_every_method_is_exported_for_any_batch_size(tmp_path: Path, name: str) 
             for _ in range(3):
                 method.fit_batch(torch.rand(20, 3, 64, 64))
             method.fit_end(torch.Generator().manual_seed(0))
+    return method
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_method_is_exported_for_any_batch_size(tmp_path: Path, name: str) -> None:
+    method = fitted(name)
     model = TrainedModel(
         method,
         torch.device("cpu"),
@@ -107,6 +112,33 @@ def assert_says_what_it_is(exported: OnnxModel, name: str) -> None:
     encoders = json.loads(said["normalization"])["encoders"]
     assert [each["backbone"] for each in encoders] == ([BACKBONES[name]] if BACKBONES[name] else [])
     assert all(len(each["mean"]) == len(each["std"]) == 3 for each in encoders)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["padim", "uniad"])
+def test_half_precision_takes_half_the_room_and_gives_nearly_the_same(tmp_path: Path, name: str) -> None:
+    model = TrainedModel(fitted(name), torch.device("cpu"), name=name, image_size=64)
+    whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
+    onnx.export_onnx(model, whole)
+    worst = onnx.export_onnx(model, half, half=True)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    pairs = zip(load_onnx(whole).predict_batch(images), load_onnx(half).predict_batch(images), strict=True)
+    for one, other in pairs:
+        assert other.map.dtype == np.float32
+        np.testing.assert_allclose(other.map, one.map, atol=4 * worst)
+    metadata = load_onnx(half).session.get_modelmeta().custom_metadata_map
+    assert metadata["precision"] == "float16"
+
+
+@pytest.mark.slow
+def test_an_export_in_half_precision_that_differs_too_much_is_one_line_and_leaves_no_file(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "HALF_TOLERANCE", 0.0)
+    with pytest.raises(ResourceError, match=r"in half precision, .*% of their range: nothing was written"):
+        onnx.export_onnx(load_run(trained_run), trained_run / "model.onnx", half=True)
+    assert {path.name for path in trained_run.iterdir()} == {"config.yaml", "weights.safetensors"}
 
 
 @pytest.mark.slow
