@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,21 @@ def test_half_precision_takes_half_the_room_and_gives_nearly_the_same(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["padim", "invad-lite"])
+def test_openvino_takes_the_file_and_gives_the_same(tmp_path: Path, name: str) -> None:
+    openvino = pytest.importorskip("openvino")
+    path = tmp_path / "model.onnx"
+    onnx.export_onnx(TrainedModel(fitted(name), torch.device("cpu"), name=name, image_size=64), path)
+    model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for batch in (1, 2, 5):
+        images = torch.rand(batch, 3, 64, 64).numpy()
+        found, expected = model({"images": images}), session.run(["maps", "scores"], {"images": images})
+        for output, values in zip(("maps", "scores"), expected, strict=True):
+            np.testing.assert_allclose(found[output], values, atol=1e-4)
+
+
+@pytest.mark.slow
 def test_an_export_in_half_precision_that_differs_too_much_is_one_line_and_leaves_no_file(
     trained_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,12 +208,17 @@ def test_the_pages_code_runs_a_file_of_any_size(
     onnx.export_onnx(model, Path("model.onnx"))
     photo = make_image(Path("photo.jpg"))
     page = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "onnx.md"
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    code, of_openvino = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)
     assert names["maps"].shape == (1, size, size)
     assert float(names["scores"][0]) == pytest.approx(model.predict(photo).score, abs=1e-4)
     assert names["anomalous"] is True
+    if find_spec("openvino"):
+        exec(of_openvino, names)
+        assert float(names["scores"][0]) == pytest.approx(
+            model.predict(photo).score, rel=0.05
+        )  # perhaps in bf16
 
 
 def test_without_the_extra_the_user_is_told_what_to_install(
