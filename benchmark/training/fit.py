@@ -16,7 +16,7 @@ from benchmark.methods.base import GradientMethod, Method, OnePassMethod, SelfTr
 from benchmark.training.checkpoint import Meta, read_checkpoint
 from benchmark.training.gradient import GradientTraining
 from benchmark.training.hearing import Fitted, Listener
-from benchmark.training.memory import memory_error
+from benchmark.training.memory import memory_error, memory_error_at_the_end
 from benchmark.training.order import Order
 from benchmark.training.processes import from_first, seed_step
 from benchmark.training.stopwatch import Stopwatch
@@ -83,7 +83,10 @@ def _one_pass(
                 speed, waiting = order[done - 1].stop / clock.seconds, clock.waited_s / clock.seconds
                 listener.on_step(done, len(order), torch.zeros(()), speed, waiting)
             seed_step(config.seed, 0, 0)
-            method.fit_end(torch.Generator().manual_seed(config.seed))
+            try:
+                method.fit_end(torch.Generator().manual_seed(config.seed))
+            except (RuntimeError, MemoryError) as error:
+                raise memory_error_at_the_end(error, method) from None
     if fabric.world_size > 1:
         state = from_first({name: tensor.cpu() for name, tensor in method.state_dict().items()})
         method.load_state_dict(state)

@@ -32,6 +32,17 @@ def memory_error(error: BaseException, method: Method, shape: Sequence[int]) -> 
     return ResourceError(f"out of memory on {device.type} with {batch} images in a process's batch: {advice}")
 
 
+def memory_error_at_the_end(error: BaseException, method: Method) -> BaseException:
+    """Return what to raise for an ``error`` while a method solves for its state after the last batch."""
+    if not is_out_of_memory(error):
+        return error
+    traceback.clear_frames(error.__traceback__)
+    return ResourceError(
+        f"out of memory while {type(method).__name__} takes together what it saw of all images: give a smaller "
+        "--image-size, or options of the method that keep less (docs/reference/methods.md)"
+    )
+
+
 def largest_batch(method: Method, shape: Sequence[int], device: torch.device, most: int) -> int:
     """Return the largest power of two up to ``most`` whose batch of random images (3, S, S) fits; 0 if none does."""
     fits = 1 << max(most, 0).bit_length() >> 1

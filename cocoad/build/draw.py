@@ -145,7 +145,11 @@ def _draw_batch(
                     polygons += 1
                     if is_normalised(outlines[-1], int(val.heights[row]), int(val.widths[row])):
                         normalised.append(int(val.annotation_ids[index]))
-            mask = rasterize(outlines, int(val.heights[row]), int(val.widths[row]), rasterizer)
+            try:
+                mask = rasterize(outlines, int(val.heights[row]), int(val.widths[row]), rasterizer)
+            except InputError as error:  # of all of them together
+                undrawable.append((int(val.annotation_ids[indices[0]]), str(error)))
+                continue
             write_mask_png(directory / mask_path(split, int(val.image_ids[row])), mask)
             masks.append(DrawnMask(split, row, mask_digest(mask), int(np.count_nonzero(mask.view(np.bool_)))))
     except OSError as error:

@@ -20,6 +20,7 @@ Rasterizer = Literal["ader", "coco"]
 MAX_IMAGE_PIXELS = 1 << 26  # 8192 × 8192; COCO's largest image has 640 × 640
 MAX_COORDINATE = 32_767  # pixels from the origin; the rasterisers work in fixed point
 MAX_RING_LENGTH = 2_000_000  # pixels along a ring's outline, to which the work and memory are in proportion
+MAX_IMAGE_LENGTH = 20_000_000  # the same of all rings drawn on one image: less than a second of work
 
 SHORT_RING = "rings of fewer than 3 points, drawn as the lines or points that they are"
 OUTSIDE = "segmentations that reach outside their image, cut at its border"
@@ -112,8 +113,12 @@ def _checked_rings(
     return points
 
 
+def _length(ring: NDArray[np.float64]) -> float:
+    return float(np.abs(ring - np.roll(ring, 1, axis=0)).max(axis=1).sum())
+
+
 def _check_length(ring: NDArray[np.float64]) -> None:
-    length = np.abs(ring - np.roll(ring, 1, axis=0)).max(axis=1).sum()
+    length = _length(ring)
     if length > MAX_RING_LENGTH:
         raise InputError(f"a ring of {len(ring)} points runs over {length:.0f} pixels: that is no outline")
 
@@ -163,12 +168,19 @@ def rasterize(segmentations: Iterable[Any], height: int, width: int, rasterizer:
         uint8 (height, width), 1 inside and 0 outside.
 
     Raises:
-        InputError: a segmentation cannot be drawn, or the image is larger than `MAX_IMAGE_PIXELS`.
+        InputError: a segmentation cannot be drawn, the rings together run over more than `MAX_IMAGE_LENGTH` pixels,
+            or the image is larger than `MAX_IMAGE_PIXELS`.
     """
     if not 0 < height * width <= MAX_IMAGE_PIXELS:
         raise InputError(f"an image of {width}×{height} pixels cannot have a mask")
     parsed = [s if isinstance(s, _PARSED) else parse_segmentation(s, height, width) for s in segmentations]
     rings = [ring for s in parsed if isinstance(s, Polygons) for ring in s.rings]
+    if sum(map(np.size, rings)) * MAX_COORDINATE > MAX_IMAGE_LENGTH:  # of a few hundred points on
+        length = sum(map(_length, rings))
+        if length > MAX_IMAGE_LENGTH:
+            raise InputError(
+                f"the {len(rings)} rings of one image run over {length:.0f} pixels: those are no outlines"
+            )
     mask = _fill(rings, height, width) if rasterizer == "ader" else _fill_coco(rings, height, width)
     for segmentation in parsed:
         if isinstance(segmentation, RunLengths):

@@ -21,6 +21,7 @@ from benchmark.config import from_plain, read_yaml
 from benchmark.datasets.images import largest_deep_value, load_image
 from benchmark.datasets.masks import read_mask
 from benchmark.datasets.official import read_official
+from benchmark.datasets.samples import Sample
 from benchmark.leaderboard.published.source import read_source
 from benchmark.runs.evaluations import read_evaluations
 from benchmark.runs.outputs import read_curves, read_previews, read_scores
@@ -193,6 +194,61 @@ def _checkpoint(path: Path) -> None:
     read_checkpoint(path.parent, lambda said: None)
 
 
+def _cached(path: Path) -> None:
+    from benchmark.datasets.cache import PixelCache
+
+    cache = PixelCache(path.parent, path.parent, CACHED_SIZE)
+    cache.directory.mkdir()
+    image = path.parent / "a.png"
+    image.write_bytes(_image("PNG", _COLOURS))
+    for name, rows in (("pixels.u8", bytes(2 * cache.row_bytes)), ("index.tsv", _INDEX)):
+        (cache.directory / name).write_bytes(path.read_bytes() if name == path.name else rows)
+    sample = Sample("a", image, "coco")
+    cache.damaged([sample])
+    cache.fill([sample], 0)
+    assert not cache.damaged([sample])
+
+
+def _onnx_metadata(path: Path) -> None:
+    """Put a JSON object's texts into a sound file, as a stranger could."""
+    from onnx import ModelProto, load, save
+
+    from benchmark.inference.exported import load_onnx
+
+    try:
+        given = json.loads(path.read_bytes())
+        texts = {name: str(value).encode().decode() for name, value in given.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return
+    model: ModelProto = load(io.BytesIO(_onnx()))
+    for name, text in texts.items():
+        model.metadata_props.add(key=name.encode(errors="replace").decode(), value=text)
+    save(model, path.with_suffix(".onnx"))
+    load_onnx(path.with_suffix(".onnx"))
+
+
+def _onnx() -> bytes:
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("images", "maps")]
+    graph = helper.make_graph([helper.make_node("Identity", ["images"], ["maps"])], "g", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+_METADATA = {
+    "cocoad_metadata": "1",
+    "method": "rd",
+    "image_size": "32",
+    "score_size": "32",
+    "gray_bits": "",
+    "thresholds": "[]",
+    "held_out_scores": "[0.25, 0.5]",
+}
+CACHED_SIZE = 8
+_INDEX = b"00000000\t0123456789abcdef0123456789abcdef\ta.png\n5f\t1.2\tb/c.png\n"
+
+
 def _weights(kind: str) -> list[bytes]:
     import torch
     from safetensors.torch import save
@@ -270,6 +326,9 @@ READERS: dict[str, Reader] = {
     "weights.safetensors": Reader("weights.safetensors", _weights("safetensors"), _tensors),
     "weights.pt": Reader("weights.pt", _weights("pt"), _tensors),
     "checkpoint": Reader("weights.safetensors", _weights("safetensors"), _checkpoint),
+    "cached pixels": Reader("pixels.u8", [bytes(192), bytes(384)], _cached),
+    "index of cached pixels": Reader("index.tsv", [_INDEX], _cached),
+    "ONNX metadata": Reader("metadata.json", [_json(_METADATA)], _onnx_metadata),
     "submission": Reader(
         "submission.json", [b'{"format": "cocoad-submission"}'], lambda p: read_submission(p.parent)
     ),

@@ -62,6 +62,17 @@ def test_out_of_memory_names_the_batch_that_would_fit(
         run(config(), tmp_path)
 
 
+def test_out_of_memory_after_the_last_batch_says_so(
+    config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def solve(self: object, generator: torch.Generator) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot")
+
+    monkeypatch.setattr("benchmark.methods.floors.MeanImage.fit_end", solve)
+    with pytest.raises(ResourceError, match="out of memory while MeanImage takes together what it saw"):
+        run(config(method="mean-image"), tmp_path)
+
+
 def test_what_the_failed_step_allocated_is_free_while_a_batch_that_fits_is_sought(
     config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

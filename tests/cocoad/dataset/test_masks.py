@@ -117,6 +117,10 @@ WRONG = {
     "not a number": ([[0, 0, 5, 0, 5, float("nan")]], "coordinate nan"),
     "infinity": ([[0, 0, 5, 0, 5, float("-inf")]], "coordinate -inf"),
     "an endless outline": ([[0, 0, 30000, 30000] * 200], "a ring of 400 points runs over"),
+    "rings that are endless together": (
+        [[0, 0, 30000, 30000] * 30] * 12,
+        "the 12 rings of one image run over",
+    ),
     "a word": ("outline", "neither polygons nor RLE"),
     "nothing": (None, "neither polygons nor RLE"),
     "words in a ring": ([["a", "b"]], "neither polygons nor RLE"),
