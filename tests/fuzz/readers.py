@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.config import from_plain, read_yaml
-from benchmark.datasets.images import largest_deep_value, load_image
+from benchmark.datasets.images import largest_deep_value, load_pixels
 from benchmark.datasets.masks import read_mask
 from benchmark.datasets.official import read_official
 from benchmark.datasets.samples import Sample
@@ -171,7 +171,7 @@ def _hint(path: Path) -> None:
 def _any_image(path: Path) -> None:
     look(path, (12, 10), decode=True)
     largest_deep_value(path)
-    load_image(path, 8)
+    load_pixels(path, 8)
 
 
 def _mask(path: Path) -> None:
