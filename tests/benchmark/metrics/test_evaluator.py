@@ -278,3 +278,16 @@ def test_a_point_at_a_false_positive_rate_of_exactly_the_limit_is_left_out_under
     masks[0, 0, -1] = True
     with pytest.warns(UndefinedMetricWarning, match="fewer than two of its 100 thresholds"):
         assert np.isnan(evaluate(maps, masks)["aupro"])
+
+
+def test_the_function_passes_on_labels_protocol_and_the_wish_to_keep_scores() -> None:
+    masks = np.zeros((3, 4, 4), bool)
+    masks[2, :2, :2] = True
+    maps = np.stack([np.full((4, 4), value) for value in (0.1, 0.3, 0.2)])
+    maps[2, 0, 0] = 0.30000000000000004  # float32 has no number between it and 0.3
+    labels = [0, 1, 1]
+    whole = evaluate(maps, masks, labels, protocol="exact", keep_scores=True)
+    assert whole["image_auroc"] == 1
+    assert evaluate(maps, masks, protocol="exact", keep_scores=True)["image_auroc"] == 1
+    assert evaluate(maps, masks, protocol="exact")["image_auroc"] == 0.75
+    assert evaluate(maps, masks, [0, 1, 0], protocol="exact", keep_scores=True)["image_auroc"] == 0.5
