@@ -5,7 +5,7 @@ DEMO ?= demo
 LOWEST := .venv-lowest
 LOWEST_EXTRAS := figures hub offline onnx report slurm tensorboard
 
-.PHONY: demo test check fuzz reliability performance docs docs-links lock lowest dist clean
+.PHONY: demo test check fuzz reliability mutation performance docs docs-links lock lowest dist clean
 
 .venv/.demo: EXTRAS := offline,report
 .venv/.docs: EXTRAS := docs
@@ -36,6 +36,12 @@ fuzz: .venv/.installed
 # What docs/reliability.md claims: corruption found, damaged files refused, kills survived; -s prints the counts.
 reliability: .venv/.installed
 	$(BIN)/python -m pytest -s tests/cocoad/verify/test_mutations.py tests/reliability tests/fuzz
+
+# Small changes to the code, and which of them no test notices: all, or NAMES='benchmark.metrics.curves*'.
+mutation: .venv/.installed
+	$(BIN)/pip install --quiet 'mutmut>=3.8'
+	$(BIN)/mutmut run --max-children 2 $(NAMES)
+	$(BIN)/mutmut results
 
 # One table: what, ours, the alternative's, ratio, the limit; exit code 1 where one is missed. On an idle machine, or
 # with WITH='--by processor' on a busy one; WITH='--busy' starts two busy processes; --help says the rest.

@@ -28,6 +28,7 @@ from benchmark.datasets.loading import loaded
 from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import Sample
 from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.files import naming
 from cocoad.base.locks import FOREVER, locked
 
 PIXELS_FILE, INDEX_FILE, ROOT_FILE = "pixels.u8", "index.tsv", "root.txt"
@@ -152,7 +153,7 @@ class PixelCache:
             InputError: images that cannot be read, all of them; the others are there.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with self._locked(), naming(self.directory):
             missing = self.missing(samples)
             missing += self._damaged_rows(samples, missing)
             self._check_room(len(missing) * self.row_bytes)

@@ -20,7 +20,7 @@ from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.places import cache_home
 from benchmark.datasets.samples import AnomalyDataset, Sample
 from benchmark.training.processes import from_first, is_first
-from cocoad.base.errors import ResourceError
+from cocoad.base.errors import ResourceError, unusable
 
 RESIDENT_SHARE = 0.5  # of the GPU's free memory that a training set may take
 
@@ -54,8 +54,10 @@ class RunPixels:
         assert self._cache is not None
         try:
             self._cache.fill(samples, self.workers, on_images)
-        except (ResourceError, OSError) as error:
+        except ResourceError as error:
             return str(error)
+        except OSError as error:
+            return str(unusable(self._cache.directory, error))
         return None
 
     def cut(self, samples: Sequence[Sample]) -> Cut:

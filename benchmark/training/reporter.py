@@ -111,7 +111,8 @@ class Reporter:
             yield
         except Exception as error:
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.status(Status("failed", self._epoch, self.epochs, message=message))
+            with contextlib.suppress(OSError):  # on a full disk: why, the error itself says
+                self.status(Status("failed", self._epoch, self.epochs, message=message))
             raise
         except KeyboardInterrupt:
             status = read_status(self.directory)

@@ -46,6 +46,7 @@ from benchmark.training.reporter import Reporter
 from benchmark.training.trackers import Trackers, check_installed
 from benchmark.training.weights import load_checkpoint, save_weights
 from cocoad.base.errors import ResourceError
+from cocoad.base.files import naming
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -91,7 +92,7 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
         reporter = Reporter(directory, done, epochs, progress, speaks=first)
         reporter.say(*header(config, dataset, len(train), trained.said, fabric, directory), *said)
         reporter.say(*(f"note: {note}" for note in notes))
-        with reporter.telling_failures():
+        with reporter.telling_failures(), naming(directory):
             _Run(config, dataset, train, trained, directory, fabric, reporter).whole()
         barrier()
     return directory

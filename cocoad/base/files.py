@@ -42,13 +42,25 @@ def open_atomic(path: Path) -> Iterator[Path]:
     temporary.touch(exist_ok=False)
     mode = temporary.stat().st_mode
     try:
-        yield temporary
-        _fsync(temporary)
-        temporary.chmod(mode)  # safetensors puts a file of its own there, which nobody else may read
-        temporary.replace(path)
-        _fsync(path.parent)
+        with naming(path):
+            yield temporary
+            _fsync(temporary)
+            temporary.chmod(mode)  # safetensors puts a file of its own there, which nobody else may read
+            temporary.replace(path)
+            _fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let a failure of the system in the block that names no file, as one of a write does not, name ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _fsync(path: Path) -> None:

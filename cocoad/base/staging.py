@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cocoad.base.errors import InputError
+from cocoad.base.files import naming
 from cocoad.base.locks import locked
 
 
@@ -36,9 +37,10 @@ def staged_directory(target: Path) -> Iterator[Path]:
             replaced.rename(target)  # killed between the two renames of `_publish`
         _remove(staging, replaced)
         try:
-            staging.mkdir()
-            yield staging
-            _publish(staging, target, replaced)
+            with naming(target):
+                staging.mkdir()
+                yield staging
+                _publish(staging, target, replaced)
         finally:
             _remove(staging, replaced)
 

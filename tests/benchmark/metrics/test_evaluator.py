@@ -280,6 +280,21 @@ def test_a_point_at_a_false_positive_rate_of_exactly_the_limit_is_left_out_under
         assert np.isnan(evaluate(maps, masks)["aupro"])
 
 
+def test_the_bounds_of_binned_metrics_are_narrow_and_none_where_scores_are_kept() -> None:
+    rng = np.random.default_rng(5)
+    masks = np.zeros((20, 512, 512), bool)
+    masks[10:, 100:200, 100:300] = True
+    evaluator = Evaluator()
+    evaluator.update((rng.gamma(2, 0.2, masks.shape) + 0.3 * masks).astype(np.float32), masks)
+    bounds = evaluator.compute().error_bounds
+    assert 0 < bounds["exact/pixel_auroc"] < 1e-3
+    assert 0 < bounds["exact/pixel_ap"] < 1e-3
+    assert max(bounds.values()) < 0.01
+    kept = Evaluator()
+    kept.update(MAPS, MASKS)
+    assert set(kept.compute().error_bounds.values()) == {0.0}
+
+
 def test_the_function_passes_on_labels_protocol_and_the_wish_to_keep_scores() -> None:
     masks = np.zeros((3, 4, 4), bool)
     masks[2, :2, :2] = True

@@ -45,6 +45,11 @@ def test_pixel_metrics_are_those_of_the_images_with_a_mask() -> None:
     assert found.per_group["defect:a"]["ader"]["pixel_ap"] == found.metrics["ader"]["pixel_ap"]
 
 
+def test_a_single_mask_known_is_part_of_them() -> None:
+    some = scored(MAPS, unmasked(0, 1, 2), LABELS, [False] * 3 + [True] * 5).compute()
+    assert some.flags == ["partly-masked"]
+
+
 def test_without_any_mask_the_pixel_metrics_are_undefined_and_say_why() -> None:
     with pytest.warns(UserWarning, match="no anomalous image has a mask"):
         found = scored(MAPS, unmasked(0, 1, 2, 3), LABELS, [False] * 4 + [True] * 4).compute()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import open_atomic, write_atomic
+from cocoad.base.files import naming, open_atomic, write_atomic
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -80,3 +80,21 @@ def test_a_file_system_that_syncs_no_directory_is_written_to_all_the_same(
     monkeypatch.setattr(os, "fsync", fsync)
     write_atomic(tmp_path / "a", b"x")
     assert (tmp_path / "a").read_bytes() == b"x"
+
+
+def test_a_failure_that_names_no_file_names_the_one_that_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'result'}'"):
+        write_atomic(tmp_path / "result", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_that_names_a_file_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as failed, naming(tmp_path):
+        (tmp_path / "gone").read_bytes()
+    assert failed.value.filename == str(tmp_path / "gone")
