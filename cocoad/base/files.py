@@ -112,6 +112,14 @@ def hash_all(
             yield key, digest
 
 
+def is_file(path: Path) -> bool:
+    """Say whether there is such a file; no name from a stranger's list is too long for that question."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def inside(root: Path, relative: str) -> Path:
     """Join an untrusted relative path to ``root``; raise InputError when it would leave it."""
     pure = PurePosixPath(relative)

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import hash_all, inside, sha256_file
+from cocoad.base.files import hash_all, inside, is_file, sha256_file
 from cocoad.base.images import image_size, open_image
 from cocoad.check.images import look_at_all, same_files
 from cocoad.coco.partition import SPLITS, Category, partition
@@ -170,7 +170,7 @@ def _mask_problem(directory: Path, images: Images | None, sample: SampleView) ->
         path = inside(directory, sample.mask)
     except InputError as error:
         return "path-unsafe", str(error)
-    if not path.is_file():
+    if not is_file(path):
         return "mask-missing", sample.mask
     expected = _expected_size(images, sample)
     try:
