@@ -246,4 +246,4 @@ def test_a_mask_whose_name_is_too_long_for_any_file_is_missing(tmp_path: Path) -
     entry = {"img_path": "val2017/1.jpg", "cls_name": "coco", "specie_name": "", "anomaly": 1}
     lists = {"train": {"coco": []}, "test": {"coco": [{**entry, "mask_path": 300 * "a"}]}}
     (tmp_path / "meta_20_0.json").write_text(json.dumps(lists))
-    assert "mask-missing" in {finding.code for finding in verify(tmp_path).findings}
+    assert "mask-missing" in verify(tmp_path).by_code()
