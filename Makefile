@@ -5,7 +5,7 @@ DEMO ?= demo
 LOWEST := .venv-lowest
 LOWEST_EXTRAS := figures hub offline onnx report slurm tensorboard
 
-.PHONY: demo test check fuzz reliability mutation performance docs docs-links lock lowest dist clean
+.PHONY: demo test check audit fuzz reliability mutation performance docs docs-links lock lowest dist clean
 
 .venv/.demo: EXTRAS := offline,report
 .venv/.docs: EXTRAS := docs
@@ -27,6 +27,12 @@ check: .venv/.installed
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Code that could be abused, and known weaknesses of what the lock files name (that needs the registry's list).
+audit: .venv/.installed
+	$(BIN)/uv tool run --from 'bandit[toml]' bandit --quiet --configfile pyproject.toml --recursive cocoad benchmark
+	for lock in requirements/*.lock; do \
+		$(BIN)/uv tool run pip-audit --no-deps --disable-pip --requirement $$lock || exit 1; done
 
 # Damaged files for every reader, SECONDS long (default 10 minutes); the count is printed.
 SECONDS ?= 600
@@ -55,10 +61,12 @@ docs: $(or $(wildcard .venv/.installed),.venv/.docs)
 docs-links: $(or $(wildcard .venv/.installed),.venv/.docs)
 	$(BIN)/sphinx-build -b linkcheck --quiet -d build/doctrees docs build/links
 
-# The versions that a light installation takes, for every Python and platform.
+# The versions that a light installation and the demo take, for every Python and platform.
 lock: .venv/.installed
 	$(BIN)/uv pip compile --universal --python-version 3.10 --group light --quiet --upgrade \
 		--custom-compile-command 'make lock' --output-file requirements/light.lock
+	$(BIN)/uv pip compile --universal --python-version 3.10 --extra offline --extra report --quiet --upgrade \
+		--custom-compile-command 'make lock' --output-file requirements/demo.lock pyproject.toml
 
 # The tests with the lowest versions that pyproject.toml allows (6 GB of disk).
 lowest:

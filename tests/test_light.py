@@ -180,11 +180,18 @@ def test_the_light_group_is_the_dependencies_without_torch_and_its_friends_and_w
     assert light - whole == report
 
 
+def locked_in(name: str) -> set[str]:
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
+    return {name_of(line) for line in lines if re.match(r"[a-z0-9]", line)}
+
+
+def test_the_demo_s_lock_pins_all_that_the_demo_installs(project: dict[str, Any]) -> None:
+    extras = project["project"]["optional-dependencies"]
+    asked = [*project["project"]["dependencies"], *extras["offline"], *extras["report"]]
+    assert {name_of(each) for each in asked} <= locked_in("demo.lock")
+
+
 def test_the_lock_pins_every_package_of_the_light_group(project: dict[str, Any]) -> None:
-    locked = {
-        name_of(line)
-        for line in (ROOT / "requirements" / "light.lock").read_text().splitlines()
-        if re.match(r"[a-z0-9]", line)
-    }
+    locked = locked_in("light.lock")
     assert {name_of(each) for each in project["dependency-groups"]["light"]} <= locked
     assert not locked & HEAVY

@@ -26,7 +26,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
                 {name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata
             )
     except (SafetensorError, OSError) as error:
-        quoted = re.search(r'message: "([^"]+)"', str(error))  # of the system's error, in safetensors' words
+        quoted = re.search(
+            r'(?:message: "|I/O error: )([^"(]*[^"( ])', str(error)
+        )  # of the system's error, in safetensors' words
         why = quoted[1] if quoted else getattr(error, "strerror", None) or reason(error)
         raise ResourceError(
             f"{path} could not be written ({why}): the last sound checkpoint stays; mend that and run the same "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import contextlib
 import io
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress
     from rich.table import Table
+
+
+NO_THREAD = "can't start new thread"  # Python's own words, of a RuntimeError
 
 
 @contextlib.contextmanager
@@ -68,11 +72,17 @@ def run_cli(command: click.Command) -> None:
         sys.exit(EXIT_OK)
     except MemoryError:
         _die("out of memory", EXIT_RESOURCE)
+    except RuntimeError as error:
+        if str(error) != NO_THREAD:
+            raise
+        _die("no thread could be started: out of memory, or of processes (ulimit -u)", EXIT_RESOURCE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         hint = "; free some space and run the same command again" if error.errno in FULL else ""
         code = EXIT_RESOURCE if of_the_machine(error) else EXIT_INPUT
         _die(f"{where}{error.strerror or error}{hint}", code)
+    finally:  # all is done: Ctrl-C no longer interrupts what other packages tidy up at the exit
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 

@@ -71,8 +71,13 @@ CASES = {
         "runs/*/result.json",
         same=(*SCORED, "weights.safetensors"),
     ),
+    "run in two processes": Case(
+        ["torchrun", "--nproc-per-node", "2", "--no-python", *RUN, *RD, "--name", "rd", "--out", "OUT/runs"],
+        "runs/*/result.json",
+        same=SCORED,
+    ),
     "sweep": Case(
-        ["bench", "sweep", "--methods", "mean-image,random", *RUN[2:], *SMALL, "--out", "OUT/runs"],
+        ["bench", "sweep", "--methods", "mean-image", "--seeds", "1,2", *RUN[2:], *SMALL, "--out", "OUT/runs"],
         "runs/x",
         same=("scores.csv",),
     ),
@@ -104,12 +109,19 @@ def made(out: Path, patterns: tuple[str, ...]) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in names if path.name not in hints}
 
 
+OTHERS = (
+    "torchinductor_",
+    "torchelastic_",
+    "wandb",
+)  # what torch, torchrun and wandb keep or leave is theirs
+
+
 def leftovers(out: Path) -> list[str]:
     """Return what no finished command leaves: temporary files and folders, locks of outputs."""
     marks = ("partial", "building", "replaced", "unfin", ".tmp")
     hidden = [path for path in out.rglob(".*") if any(mark in path.name for mark in marks)]
-    temporary = [path for path in (out / "tmp").glob("*") if not path.name.startswith("torchinductor_")]
-    return sorted(str(path.relative_to(out)) for path in [*hidden, *temporary])  # torch keeps its own cache
+    temporary = [path for path in (out / "tmp").glob("*") if not any(name in path.name for name in OTHERS)]
+    return sorted(str(path.relative_to(out)) for path in [*hidden, *temporary])
 
 
 def cleared(out: Path) -> Path:

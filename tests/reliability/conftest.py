@@ -31,6 +31,14 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sound_machine() -> Iterator[Server]:
+    """A server of commands whose system does as it should."""
+    server = Server(None)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
 def bad_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of commands whose system fails as its variables say."""
     if not shutil.which("cc"):

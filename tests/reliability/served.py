@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,14 @@ def built_shim(folder: Path) -> Path:
 class Server:
     """Runs commands, one at a time, with ``shim`` preloaded if given."""
 
-    def __init__(self, shim: Path | None) -> None:
+    def __init__(self, shim: Path | None, variables: Mapping[str, str] | None = None) -> None:
+        self.shim = shim
         own = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
         own |= {"LD_PRELOAD": str(shim)} if shim else {}
         kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         self.process = subprocess.Popen(
             [sys.executable, __file__],
-            env=kept | own,
+            env=kept | own | dict(variables or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

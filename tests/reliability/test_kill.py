@@ -1,11 +1,15 @@
 """Commands ended at random moments: what is on disk is absent, unfinished or whole, and the rerun is as undisturbed.
 
-``KILLS`` says how many moments each command and signal gets; ``-s`` prints the counts.
+``KILLS`` says how many moments each command and signal gets; ``-s`` prints the counts. Commands of `cocoad` are
+processes of their own; those of `bench` are forks that have loaded torch (`served`),
+but for the sweep's runs and torchrun's processes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +20,13 @@ from random import Random
 import pytest
 
 from tests.reliability.commands import CASES, given, leftovers, made
+from tests.reliability.served import Server
 
 KILLS = int(os.environ.get("KILLS", "2"))
 MARK = "COCOAD_KILLED_BY_A_TEST"
+LOADING_S = 0.3  # that Python takes to load a command, when Ctrl-C ends it in Python's own way
+SLOW = ("sweep", "run in two processes")  # torch is loaded by several processes each time
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-QUICK = ("build", "build with hashes", "export official", "export folder", "cache", "run in one pass")
 
 
 def start(arguments: list[str], sources: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -38,17 +44,44 @@ def start(arguments: list[str], sources: Path, out: Path) -> subprocess.Popen[by
     )
 
 
-def finish(arguments: list[str], sources: Path, out: Path) -> float:
+def serve(server: Server, arguments: list[str], sources: Path, out: Path) -> int:
+    """Start a command in a fork; return its process. What it says goes to ``OUT/../said``."""
+    (out / "tmp").mkdir(parents=True, exist_ok=True)
+    own = {"COCOAD_CACHE": str(out / "cache"), "TMPDIR": str(out / "tmp"), MARK: str(out)}
+    return server.start(given(arguments, sources, out), place=out, said=out.with_name("said"), variables=own)
+
+
+class Started:
+    """A command that runs: as a process of its own, or as a fork of the server."""
+
+    def __init__(self, server: Server, arguments: list[str], sources: Path, out: Path) -> None:
+        self.server, self.said = server, out.with_name("said")
+        alone = arguments[0] != "bench"
+        self.process = start(arguments, sources, out) if alone else None
+        self.number = self.process.pid if self.process else serve(server, arguments, sources, out)
+
+    def ended(self) -> tuple[int, bytes]:
+        """Return the exit code, when it ends, and all that it said."""
+        if self.process:
+            said, _ = self.process.communicate()
+            return self.process.returncode, said
+        return self.server.code(), self.said.read_bytes()
+
+
+def finish(server: Server, arguments: list[str], sources: Path, out: Path) -> float:
     begun = time.monotonic()
-    process = start(arguments, sources, out)
-    said, _ = process.communicate()
-    assert process.returncode == 0, said.decode()
+    code, said = Started(server, arguments, sources, out).ended()
+    assert code == 0, said.decode()
     return time.monotonic() - begun
 
 
-def children(out: Path) -> list[int]:
-    """Return the processes that still have the environment of a command for ``out``."""
-    found = []
+def children(out: Path, number: int) -> list[int]:
+    """Return the processes of the session ``number``, and those that have the environment of a command for ``out``."""
+    found = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if (fields := _text(path).rpartition(")")[2].split())[3:4] == [str(number)] and fields[0] != "Z"
+    ]
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"{MARK}={out}".encode() in path.read_bytes().split(b"\0"):
@@ -58,50 +91,54 @@ def children(out: Path) -> list[int]:
     return found
 
 
-def wait_for_children(out: Path) -> list[int]:
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def wait_for_children(out: Path, number: int) -> list[int]:
     deadline = time.monotonic() + 20
-    while (left := children(out)) and time.monotonic() < deadline:
+    while (left := children(out, number)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left
 
 
-def ends_well_after_kills(name: str, sources: Path, place: Path, kills: int) -> None:
-    case, random, outcomes = CASES[name], Random(name), dict.fromkeys(("absent", "unfinished", "whole"), 0)
-    first = place / "undisturbed"
-    for before in case.before:
-        finish(before, sources, first)
-    seconds = finish(case.arguments, sources, first)
-    expected = made(first, case.same)
-    assert not leftovers(first), leftovers(first)
-    number = 0
-    for sent in SIGNALS:
-        for _ in range(kills):
-            number += 1
-            out = place / str(number)
-            for before in case.before:
-                finish(before, sources, out)
-            process = start(case.arguments, sources, out)
-            time.sleep(random.uniform(0.1, 1) * seconds)
-            process.send_signal(sent)
-            said, _ = process.communicate()
-            assert b"Traceback" not in said or sent == signal.SIGKILL, said.decode()
-            assert not (left := wait_for_children(out)), f"{name}, {sent.name}: processes {left} stay"
-            if not any(out.glob(case.last)):
-                outcomes["unfinished" if any(p.name != "tmp" for p in out.iterdir()) else "absent"] += 1
-            else:
-                assert process.returncode or case.whole(out, sources), f"{name}, {sent.name}: not whole"
-                outcomes["whole"] += 1
-            if process.returncode != 0:
-                if not (case.refuses and any(out.glob(case.last))):
-                    finish(case.arguments, sources, out)
-            assert made(out, case.same) == expected, f"{name}, {sent.name}"
-            assert not leftovers(out), f"{name}, {sent.name}: {leftovers(out)}"
-    print(f"{name}: {number} kills, {outcomes}")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", [*CASES])
 def test_a_killed_command_leaves_nothing_half_made_and_its_rerun_is_as_undisturbed(
-    name: str, sources: Path, tmp_path: Path
+    name: str, sources: Path, sound_machine: Server, tmp_path: Path
 ) -> None:
-    ends_well_after_kills(name, sources, tmp_path, KILLS)
+    case, random, outcomes = CASES[name], Random(name), dict.fromkeys(("absent", "unfinished", "whole"), 0)
+    server, first, begin = sound_machine, tmp_path / "out", tmp_path / "begin"
+    for before in case.before:
+        finish(server, before, sources, first)
+    first.mkdir(exist_ok=True)
+    shutil.copytree(first, begin)
+    seconds = finish(server, case.arguments, sources, first)
+    expected, out = made(first, case.same), first
+    assert not leftovers(first), leftovers(first)
+    for number in range(KILLS * len(SIGNALS) if name not in SLOW else max(1, KILLS // 4) * len(SIGNALS)):
+        sent = SIGNALS[number % len(SIGNALS)]
+        shutil.rmtree(out)
+        shutil.copytree(begin, out)
+        running = Started(server, case.arguments, sources, out)
+        loading = LOADING_S if running.process else 0.0
+        time.sleep(loading + random.uniform(0, 1) * max(seconds - loading, 0.1))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.number, sent)
+        code, said = running.ended()
+        where = f"{name}, {sent.name}"
+        assert b"Traceback" not in said or sent == signal.SIGKILL, said.decode()
+        assert not (left := wait_for_children(out, running.number)), f"{where}: processes {left} stay"
+        if any(out.glob(case.last)):
+            assert code or case.whole(out, sources), f"{where}: not whole"
+            outcomes["whole"] += 1
+        else:
+            outcomes["unfinished" if any(p.name != "tmp" for p in out.iterdir()) else "absent"] += 1
+        if code != 0 and not (case.refuses and any(out.glob(case.last))):
+            finish(server, case.arguments, sources, out)
+        assert made(out, case.same) == expected, where
+        assert not leftovers(out), f"{where}: {leftovers(out)}"
+    print(f"{name}: {sum(outcomes.values())} kills, {outcomes}")
