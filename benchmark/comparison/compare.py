@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmark.comparison.bootstrap import Interval, draw_weights, interval
 from benchmark.comparison.resample import ResampledRun, RowNumbers
+from benchmark.metrics.protocols import NO_MAPS
 from benchmark.runs.outputs import PREVIEW_SIZE, ImageScore, Previews, read_previews, read_scores
 from benchmark.runs.record import Record, read_record
 from cocoad.base.console import progress
@@ -148,7 +149,10 @@ def compare(
     scores = read_scores(first)
     others = read_scores(second)
     order = _order_like(scores, others, first, second)
-    previews, notes = _previews(first, second, order)
+    mapless = [
+        path for path, one in zip((first, second), records, strict=True) if NO_MAPS in one.undefined.values()
+    ]
+    previews, notes = _previews(first, second, order, mapless)
     weights = draw_weights([(score.class_name, score.label) for score in scores], samples, seed)
     members = _members(scores)
     if not by_group:
@@ -215,23 +219,27 @@ def _order_like(scores: list[ImageScore], others: list[ImageScore], first: Path,
     return order
 
 
-def _previews(first: Path, second: Path, order: list[int]) -> tuple[list[Previews | None], list[str]]:
-    """Return both runs' previews in A's order, or none and a note on why there are no pixel metrics."""
+def _previews(
+    first: Path, second: Path, order: list[int], mapless: list[Path]
+) -> tuple[list[Previews | None], list[str]]:
+    """Return both runs' previews in A's order, or none and a note on why there are no pixel metrics.
+
+    ``mapless`` are those of the two that are of image scores alone.
+    """
+    note = f"A and B are the records' values; B − A and intervals are recomputed under {RESAMPLED}"
+    if mapless:
+        return [None, None], [note, f"no pixel metrics: {' and '.join(map(str, mapless))}: {NO_MAPS}"]
     try:
         ours, theirs = read_previews(first), read_previews(second)
     except InputError as error:
-        return [None, None], [f"no pixel metrics: {error}"]
+        return [None, None], [note, f"no pixel metrics: {error}"]
     if len(ours.maps) != len(order) or len(theirs.maps) != len(order):
         raise InputError(f"{first} or {second}: not as many previews as scores; run or score it again")
     if not np.array_equal(ours.masks, theirs.masks[order]):
         raise InputError(
             f"{first} and {second} have different masks under the same dataset hash; score both again"
         )
-    size = f"{PREVIEW_SIZE}×{PREVIEW_SIZE}"
-    note = (
-        f"A and B are the records' values; B − A and intervals are recomputed under {RESAMPLED}, those of pixels from "
-        f"{size} previews"
-    )
+    note += f", those of pixels from {PREVIEW_SIZE}×{PREVIEW_SIZE} previews"
     return [ours, Previews(theirs.maps[order], theirs.masks[order])], [note]
 
 

@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmark.comparison.compare import FEWEST, Comparison, compare
 from benchmark.comparison.tables import conclusion
+from benchmark.metrics.protocols import NO_MAPS
 from benchmark.runs.outputs import PREVIEW_SIZE, read_previews, read_scores, write_previews, write_scores
+from benchmark.runs.record import read_record, write_record
 from cocoad.base.errors import InputError
 
 
@@ -134,7 +137,17 @@ def test_without_previews_image_metrics_are_compared_and_it_is_said(make_scored_
     (b / "previews.npz").unlink()
     comparison = compare(a, b, samples=100)
     assert set(by_metric(comparison)) == {"image_auroc", "image_ap", "image_f1_max", "mad_image"}
-    assert "no pixel metrics" in comparison.notes[0]
+    assert "recomputed under exact" in comparison.notes[0]
+    assert "no pixel metrics" in comparison.notes[1]
+
+
+def test_runs_of_image_scores_alone_are_compared_by_these_and_it_is_said(make_scored_run: Any) -> None:
+    a, b = make_scored_run("a"), make_scored_run("b", seed=2)
+    record = msgspec.structs.replace(read_record(b), undefined={"ader/aupro": NO_MAPS}, files={})
+    write_record(b, record)
+    comparison = compare(a, b, samples=100)
+    assert set(by_metric(comparison)) == {"image_auroc", "image_ap", "image_f1_max", "mad_image"}
+    assert comparison.notes[1] == f"no pixel metrics: {b}: there are image scores only, no maps"
 
 
 @pytest.mark.parametrize(
