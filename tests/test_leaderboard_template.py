@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from benchmark.cli import bench
+from benchmark.submissions.format import TAKEN_MB
 from cocoad.cli import cocoad
 
 TEMPLATE = Path(__file__).parents[1] / "docs" / "leaderboard-template"
@@ -181,4 +182,5 @@ def test_the_workflow_runs_the_script_that_people_run() -> None:
     assert commands[-1].startswith("./check.sh ")
     assert commands[-2].endswith(" -- check.sh truth")
     assert os.access(TEMPLATE / "check.sh", os.X_OK)
+    assert f"most_mb={TAKEN_MB}\n" in (TEMPLATE / "check.sh").read_text()  # of which `bench pack` warns
     assert workflow["permissions"] == {"contents": "read"}

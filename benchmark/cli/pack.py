@@ -59,7 +59,7 @@ def command(
     """
     from benchmark.datasets import load_dataset
     from benchmark.scoring.score import UnusableMapsError
-    from benchmark.submissions.format import score_size
+    from benchmark.submissions.format import TAKEN_MB, score_size
     from benchmark.submissions.pack import about_of, pack_split, source_of, write_packed
     from cocoad.base.console import progress_callback
 
@@ -92,5 +92,10 @@ def command(
             f"{one.split.title}: {one.size / 1e6:.1f} MB, mAD {'–' if mad is None else f'{100 * mad:.2f}'} %, at most "
             f"{one.split.difference:.4f} points from the full maps ({one.worst or 'no metric differs'})"
         )
+        if one.largest > TAKEN_MB * 1_000_000:
+            click.echo(
+                f"note: a file has {one.largest / 1e6:.1f} MB; a leaderboard made of the template takes {TAKEN_MB}",
+                err=True,
+            )
     click.echo(f"{out}: {submission.about.method}, {len(submission.splits)} split(s)")
     click.echo(f"next: bench verify-submission {out} --dataset {dataset}", err=True)

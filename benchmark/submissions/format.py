@@ -19,6 +19,7 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import write_atomic
 
 SUBMISSION_FILE = "submission.json"
+TAKEN_MB = 12  # of a file, by a leaderboard of docs/leaderboard-template
 MOST_BYTES = 16 << 20  # of submission.json and of a run's record
 LIMIT = 0.05  # points by which a metric of the packed maps may differ from that of the full ones
 

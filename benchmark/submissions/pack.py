@@ -64,6 +64,11 @@ class Packed:
         """Bytes of all files."""
         return sum(len(data) for data in self.files.values())
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest file."""
+        return max(len(data) for data in self.files.values())
+
 
 def source_of(path: Path, scores: Path | None) -> Source:
     """Say what ``path`` holds.

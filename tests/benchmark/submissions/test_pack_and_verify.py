@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmark.cli.pack import command as bench_pack
 from benchmark.datasets.samples import AnomalyDataset
 from benchmark.metrics import evaluate
 from benchmark.runs.record import read_record
@@ -336,3 +338,15 @@ def test_the_page_lists_every_code_as_it_is() -> None:
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "submit.md").read_text()
     for name, code in CODES.items():
         assert f"| `{name}` | {code.severity} | {code.means} | {code.remedy} |" in page
+
+
+def test_a_file_that_leaderboards_do_not_take_is_said_while_packing(
+    real_run: Path, real_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [str(real_run), "--dataset", str(real_dataset), "--out", str(tmp_path / "mine")]
+    said = CliRunner().invoke(bench_pack, words, catch_exceptions=False)
+    assert said.exit_code == 0
+    assert "note:" not in said.stderr
+    monkeypatch.setattr("benchmark.submissions.format.TAKEN_MB", 0)
+    said = CliRunner().invoke(bench_pack, words, catch_exceptions=False)
+    assert "a leaderboard made of the template takes 0" in said.stderr
