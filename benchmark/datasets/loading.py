@@ -23,6 +23,7 @@ from cocoad.base.errors import CocoadError, InputError, ResourceError
 
 T = TypeVar("T")
 AHEAD = 2  # tasks that a helper has at a time: the one it does, and the next
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 5.0  # that a helper told to stop is waited for before it is killed
 Fetch = Callable[[Sequence[int]], T]
 
@@ -104,6 +105,7 @@ def _how(code: int | None) -> str:
 def _started(fetch: Fetch[Any], workers: int) -> list[_Helper]:
     context = multiprocessing.get_context("fork")
     helpers: list[_Helper] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # Python's own work around a fork loses them
     try:
         for _ in range(workers):
             ours, theirs = context.Pipe()
@@ -116,6 +118,8 @@ def _started(fetch: Fetch[Any], workers: int) -> list[_Helper]:
         raise ResourceError(
             f"no loader process could be started ({error.strerror}): give --workers 0"
         ) from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return helpers
 
 
@@ -135,6 +139,7 @@ def _work(fetch: Fetch[Any], pipe: Connection) -> NoReturn:
     """Do what comes through ``pipe`` until its other end is closed, as it is when the parent ends or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent answers for its helpers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     gc.freeze()  # what was inherited is not collected here, for some of it would act on files of the parent's
     _let_go_of_files(pipe.fileno())
     with contextlib.suppress(EOFError, OSError):

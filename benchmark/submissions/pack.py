@@ -245,6 +245,8 @@ def write_packed(out: Path, about: About, packed: Sequence[Packed]) -> Submissio
     if (out / SUBMISSION_FILE).is_file():
         kept = {prefix_of(split.dataset): split for split in read_submission(out).splits}
     for one in packed:
+        for left in out.glob(f".{prefix_of(one.split.dataset)}.*.partial.*"):  # by a killed one
+            left.unlink()
         for name, data in one.files.items():
             write_atomic(out / name, data)
         kept[prefix_of(one.split.dataset)] = one.split

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-NO_THREAD = "can't start new thread"  # Python's own words, of a RuntimeError
+LACKING = {  # Python's own words of what no input would mend
+    "can't start new thread": "no thread could be started: out of memory, or of processes (ulimit -u)",
+    "failed to map segment": "out of memory while a package was loaded",
+}
 
 
 @contextlib.contextmanager
@@ -72,10 +75,11 @@ def run_cli(command: click.Command) -> None:
         sys.exit(EXIT_OK)
     except MemoryError:
         _die("out of memory", EXIT_RESOURCE)
-    except RuntimeError as error:
-        if str(error) != NO_THREAD:
+    except (ImportError, RuntimeError) as error:
+        said = next((said for lack, said in LACKING.items() if lack in str(error)), None)
+        if said is None:
             raise
-        _die("no thread could be started: out of memory, or of processes (ulimit -u)", EXIT_RESOURCE)
+        _die(said, EXIT_RESOURCE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         hint = "; free some space and run the same command again" if error.errno in FULL else ""
