@@ -39,9 +39,11 @@ SECONDS ?= 600
 fuzz: .venv/.installed
 	$(BIN)/python -m tests.fuzz $(SECONDS)
 
-# What docs/reliability.md claims: corruption found, damaged files refused, kills survived; -s prints the counts.
+# What docs/reliability.md claims: corruption found, damaged files refused, full disks and some 200 kills survived; -s
+# prints the counts. KILLS are the moments for each command and signal.
+KILLS ?= 7
 reliability: .venv/.installed
-	$(BIN)/python -m pytest -s tests/cocoad/verify/test_mutations.py tests/reliability tests/fuzz
+	KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/cocoad/verify/test_mutations.py tests/reliability tests/fuzz
 
 # Small changes to the code, and which of them no test notices: all, or NAMES='benchmark.metrics.curves*'.
 mutation: .venv/.installed
