@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ def command(
     show(table(asked, found))
     click.echo(f"{asked.title}: {summary(found)}")
     if page is not None:
-        write_section(page, plan_name, markdown(asked, found, _command(plan_name, methods, classes, options)))
+        write_section(
+            page, plan_name, markdown(asked, found, _command(plan_name, methods, classes, settings, options))
+        )
         click.echo(f"wrote {page}")
     missed = any(each.finding == "off" for each in found)
     click.get_current_context().exit(code or (EXIT_FINDINGS if missed else EXIT_OK))
@@ -84,12 +87,15 @@ def _names(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()] if text else []
 
 
-def _command(plan: str, methods: str | None, classes: str | None, options: dict[str, Any]) -> str:
+def _command(
+    plan: str, methods: str | None, classes: str | None, settings: Sequence[str], options: dict[str, Any]
+) -> str:
     """Return the command that makes the page's section, without what names places on this machine."""
     words = [f"bench reproduce {plan} DATASET"]
     words += [f"--{name} {value}" for name, value in (("methods", methods), ("classes", classes)) if value]
     told = ("epochs", "batch_size", "learning_rate", "preset", "backbone")
     words += [f"--{name.replace('_', '-')} {options[name]}" for name in told if options.get(name) is not None]
+    words += [f"--set {setting}" for setting in settings]
     if weights := options.get("weights"):
         words.append(f"--weights {Path(weights).name}")
     return " ".join(words)

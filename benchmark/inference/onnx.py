@@ -70,8 +70,10 @@ def export_onnx(model: TrainedModel, path: Path, half: bool = False) -> float:
     generator = torch.Generator().manual_seed(0)
     try:
         program = _traced(network, torch.rand(TRACED, 3, *2 * (model.image_size,), generator=generator))
-    except Exception as error:  # whatever the exporter raises at an operation it does not know
-        raise InputError(f"{refused}: {reason(error)}") from None
+    except Exception as error:  # whatever the exporter raises at code that it cannot follow
+        cause = error.__cause__  # its own errors are a page of advice
+        said = reason(cause if isinstance(cause, Exception) else error)
+        raise InputError(f"{refused}: {said}") from None
     program.model.metadata_props.update(_metadata(model, "float16" if half else "float32"))
     with open_atomic(path) as temporary:
         with _quiet():

@@ -158,6 +158,27 @@ def test_an_export_in_half_precision_that_differs_too_much_is_one_line_and_leave
 
 
 @pytest.mark.slow
+def test_code_that_cannot_be_exported_is_one_line_that_says_why(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_run(trained_run)
+    whole = model.method.anomaly_maps
+
+    def anomaly_maps(images: torch.Tensor) -> torch.Tensor:
+        return whole(images) if images.sum() > 0 else images[:, 0]
+
+    monkeypatch.setattr(model.method, "anomaly_maps", anomaly_maps)
+    with pytest.raises(InputError) as refused:
+        onnx.export_onnx(model, trained_run / "model.onnx")
+    said = str(refused.value)
+    assert said.startswith("the method 'invad-lite' cannot be exported to ONNX: ")
+    assert "\x1b" not in said
+    assert "\n" not in said
+    assert "Next steps" not in said
+    assert not (trained_run / "model.onnx").exists()
+
+
+@pytest.mark.slow
 def test_an_export_that_differs_leaves_no_file(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx, "TOLERANCE", -1.0)
     with pytest.raises(ResourceError, match="nothing was written"):

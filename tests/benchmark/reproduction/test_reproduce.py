@@ -39,7 +39,18 @@ def test_what_was_run_is_said_beside_what_was_published(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["mvtec-ad-by-class", str(classes), "--methods", "padim-resnet18", "--classes", "bottle,screw"]
-    words += ["--backbone", "test_resnet", "--weights", "random", "--image-size", "64", "--device", "cpu"]
+    words += [
+        "--set",
+        "checkpoint_every_s=60",
+        "--backbone",
+        "test_resnet",
+        "--weights",
+        "random",
+        "--image-size",
+        "64",
+        "--device",
+        "cpu",
+    ]
     dry = CliRunner().invoke(command, [*words, "--dry-run"], catch_exceptions=False)
     assert "2 to go" in dry.output
     assert not (tmp_path / "runs").exists()
@@ -52,6 +63,7 @@ def test_what_was_run_is_said_beside_what_was_published(
     assert "6/2/2 images (train, normal, anomalous), theirs 209/20/63" in text
     assert "64 pixels, theirs 256" in text
     assert "bench reproduce mvtec-ad-by-class DATASET --methods padim-resnet18" in text
+    assert " --set checkpoint_every_s=60 --weights random\n" in text
     again = CliRunner().invoke(command, [*words, "--page", str(page)], catch_exceptions=False)
     assert "0 to go" in again.output
     assert page.read_text() == text
