@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ def given(arguments: list[str], sources: Path, out: Path) -> list[str]:
     return [a.replace("SRC", str(sources)).replace("OUT", str(out)) for a in arguments]
 
 
+WHOLE = "KILLS" in os.environ  # as `make reliability` has it: every command and situation; else what is quick
 RUN = ["bench", "run", "--dataset", "SRC/ad", "--coco-root", "SRC/coco", "--split", "0", "--device", "cpu"]
 SMALL = ["--image-size", "32", "--workers", "0", "--batch-size", "8"]
 RD = ["--method", "rd", "--backbone", "test_resnet", "--weights", "random", "--epochs", "2"]

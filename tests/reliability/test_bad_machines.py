@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.commands import CASES, Case, cleared, given, leftovers, made
+from tests.reliability.commands import CASES, WHOLE, Case, cleared, given, leftovers, made
 from tests.reliability.served import Server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -40,6 +40,7 @@ class Situation:
     started: dict[str, str] = field(default_factory=dict)  # variables that matter when Python starts
 
 
+QUICK = ("8 MB of memory beyond the libraries'", "a file system without locks", "a clock that goes backwards")
 READ_ONLY, DENIED, NO_LOCKS, NO_LINKS = "30", "13", "37", "1"  # Linux's numbers
 SITUATIONS = {
     "a file system that is read-only": Situation({"SHIM_FULL": "1", "SHIM_ERRNO": READ_ONLY}),
@@ -148,7 +149,7 @@ def rows(situation: str, found: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", SITUATIONS if WHOLE else QUICK)
 def test_a_bad_machine_is_told_in_one_line_or_makes_no_difference(
     situation: str, sources: Path, bad_machine: Server, tmp_path: Path
 ) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.commands import CASES, cleared, given, leftovers, made
+from tests.reliability.commands import CASES, WHOLE, cleared, given, leftovers, made
 from tests.reliability.served import Server
 
 COMMANDS = ("build", "cache", "run in one pass", "run by gradient", "score", "report", "pack")
+QUICK = ("build", "cache", "run in one pass", "score", "pack")
 FULL = int(os.environ.get("FULL", "6"))
 
 
@@ -27,7 +28,7 @@ def chosen(total: int) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS if WHOLE else QUICK)
 def test_a_full_disk_is_one_line_and_the_rerun_is_as_undisturbed(
     name: str, sources: Path, bad_machine: Server, tmp_path: Path
 ) -> None:
