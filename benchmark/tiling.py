@@ -1,4 +1,4 @@
-"""Large images in tiles: cut into overlapping squares that a method sees one by one, whose maps become one again.
+"""Large images in tiles, as geometry: overlapping squares that a method sees one by one.
 
 A defect of a few pixels vanishes where a large photo is shrunk to a method's input; in tiles it does not.
 """
@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import cv2
-import numpy as np
-import numpy.typing as npt
+from itertools import accumulate
 
 from cocoad.base.errors import InputError
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the image, as Pillow crops
-Floats = npt.NDArray[np.float32]
 
 OVERLAP_SHARE = 8  # of a tile's side, neighbours overlap by one part in so many unless asked otherwise
 SCORE_SIZE = 1024  # pixels, square, at which maps of tiles meet masks unless asked otherwise
@@ -38,7 +34,7 @@ class Tiling:
         if length <= self.size:
             return [(0, length)]
         count = -(-(length - self.overlap) // (self.size - self.overlap))
-        starts = np.linspace(0, length - self.size, count).round().astype(int).tolist()
+        starts = (round(part * (length - self.size) / (count - 1)) for part in range(count))
         return [(start, start + self.size) for start in starts]
 
 
@@ -68,40 +64,8 @@ class Grid:
     boxes: tuple[Box, ...]
     overlap: int
 
-    def stitched(self, maps: Floats, size: int) -> Floats:
-        """Return one map (size, size), stretched over the whole image, of the tiles' maps (n, S, S).
 
-        Where tiles overlap their values are averaged, each the less the nearer its tile's edge is.
-        """
-        total: Floats = np.zeros((size, size), np.float32)
-        weights: Floats = np.zeros((size, size), np.float32)
-        across, down = size / self.width, size / self.height
-        for one, box in zip(maps, self.boxes, strict=True):
-            left, right = _stretched(box[0], box[2], across, size)
-            top, bottom = _stretched(box[1], box[3], down, size)
-            patch = cv2.resize(one, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-            weight = np.outer(
-                _ramp(bottom - top, self.overlap * down), _ramp(right - left, self.overlap * across)
-            )
-            total[top:bottom, left:right] += weight * patch
-            weights[top:bottom, left:right] += weight
-        return total / weights
-
-
-def _stretched(start: int, stop: int, factor: float, size: int) -> tuple[int, int]:
-    """Return a span of an image's side on a map's; of at least a pixel."""
-    first = min(round(start * factor), size - 1)
-    return first, max(round(stop * factor), first + 1)
-
-
-def _ramp(length: int, overlap: float) -> Floats:
-    """Return weights (length,) that rise to 1 over ``overlap`` from both ends."""
-    inward = np.arange(length, dtype=np.float32) + 0.5
-    rising: Floats = np.minimum(inward, inward[::-1]) / max(overlap, 1)
-    return np.minimum(rising, 1)
-
-
-def concatenated(grids: Sequence[Grid]) -> list[slice]:
+def concatenated(grids: Sequence[Grid]) -> list[range]:
     """Return which of all their tiles, one after the other, are those of each grid."""
-    ends = np.cumsum([len(grid.boxes) for grid in grids]).tolist()
-    return [slice(end - len(grid.boxes), end) for grid, end in zip(grids, ends, strict=True)]
+    ends = accumulate(len(grid.boxes) for grid in grids)
+    return [range(end - len(grid.boxes), end) for grid, end in zip(grids, ends, strict=True)]

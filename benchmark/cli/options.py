@@ -76,7 +76,7 @@ RECIPE = (
     SET,
     IMAGE_SIZE,
     click.option("--score-size", type=click.IntRange(min=16, max=4096), help="Pixels at which maps and masks are "
-                 "compared.  [default: the method's, else --image-size]"),
+                 "compared.  [default: the method's, else --image-size; 1024 with --tiles]"),
     click.option("--tiles", type=click.IntRange(min=32), metavar="PIXELS", help="Cut images into overlapping squares, "
                  "which the method sees one by one: for small defects on large images."),
     click.option("--tile-overlap", type=click.IntRange(min=0), metavar="PIXELS", help="[default: an eighth of "

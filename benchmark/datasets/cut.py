@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.datasets.problems import refuse
 from benchmark.datasets.samples import Sample
-from benchmark.tiling import Grid, Tiling
+from benchmark.tiling import Grid, Tiling, concatenated
 from cocoad.base.errors import InputError
 from cocoad.base.images import image_size
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What a method sees of some images, as samples.
+    """What a method sees of some images.
 
     Attributes:
-        parts: the images, or the tiles of the first, of the second and so on.
+        images: the samples.
+        parts: the same, or the tiles of the first, of the second and so on.
         grids: of each image its tiles; empty: images are seen whole.
     """
 
+    images: tuple[Sample, ...]
     parts: tuple[Sample, ...]
     grids: tuple[Grid, ...] = ()
+    _places: list[range] = field(init=False, repr=False)  # of each image its parts
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_places", concatenated(self.grids))
 
     @property
     def most(self) -> int:
         """The largest number of parts of an image."""
-        return max((len(grid.boxes) for grid in self.grids), default=1)
+        return max(map(len, self._places), default=1)
 
     def indices(self, images: Sequence[int]) -> list[int]:
         """Return which parts are those of ``images``, in their order."""
         if not self.grids:
             return list(images)
-        ends = list(accumulate(len(grid.boxes) for grid in self.grids))
-        return [
-            part
-            for image in images
-            for part in range(ends[image] - len(self.grids[image].boxes), ends[image])
-        ]
+        return [part for image in images for part in self._places[image]]
+
+
+class Cuts(NamedTuple):
+    """A dataset as a method sees it."""
+
+    train: Cut
+    calibration: Cut
+    test: Cut
+
+    @property
+    def parts(self) -> tuple[Sample, ...]:
+        """All there is to see."""
+        return self.train.parts + self.calibration.parts + self.test.parts
 
 
 def cut(path: Path, samples: Sequence[Sample], tiling: Tiling | None) -> Cut:
@@ -49,17 +63,18 @@ def cut(path: Path, samples: Sequence[Sample], tiling: Tiling | None) -> Cut:
     Raises:
         InputError: some cannot be read; all are named.
     """
+    images = tuple(samples)
     if tiling is None:
-        return Cut(tuple(samples))
+        return Cut(images, images)
     grids: list[Grid] = []
     problems: list[str] = []
-    for sample in samples:
+    for sample in images:
         try:
             grids.append(tiling.grid(*image_size(sample.image)))
         except InputError as error:
             problems.append(str(error))
     refuse(path, problems)
-    parts = tuple(
-        replace(sample, box=box) for sample, grid in zip(samples, grids, strict=True) for box in grid.boxes
-    )
-    return Cut(parts, tuple(grids))
+    parts = [
+        replace(sample, box=box) for sample, grid in zip(images, grids, strict=True) for box in grid.boxes
+    ]
+    return Cut(images, tuple(parts), tuple(grids))

@@ -37,7 +37,11 @@ def load_pixels(
     Raises:
         InputError: it cannot be read; the error names it.
     """
-    image = read_image(path, bits)
+    return resized_parts(read_image(path, bits), size, boxes)
+
+
+def resized_parts(image: Image.Image, size: int, boxes: Sequence[Box | None]) -> npt.NDArray[np.uint8]:
+    """Return parts of an RGB image as uint8 (n, size, size, 3), one for each box; None: all of it."""
     return np.stack([resized(image if box is None else image.crop(box), size) for box in boxes])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmark.datasets.images import as_rgb, read_image, resized
+from benchmark.datasets.images import as_rgb, read_image, resized_parts
 from benchmark.inference.decide import Decider, Decision, decider
 from benchmark.runs.thresholds import Threshold
 from benchmark.tiling import Grid, Tiling
@@ -53,10 +53,9 @@ class Model(ABC):
 
     def seen(self, image: Image.Image) -> Seen:
         """Return an image, RGB of any size, as the method sees it."""
-        if self.tiling is None:
-            return Seen(resized(image, self.image_size)[None], None)
-        grid = self.tiling.grid(*image.size)
-        return Seen(np.stack([resized(image.crop(box), self.image_size) for box in grid.boxes]), grid)
+        grid = None if self.tiling is None else self.tiling.grid(*image.size)
+        boxes = (None,) if grid is None else grid.boxes
+        return Seen(resized_parts(image, self.image_size, boxes), grid)
 
     def predict_seen(self, images: Sequence[Seen]) -> list[Prediction]:
         """Return the predictions of images, whole ones in one pass."""

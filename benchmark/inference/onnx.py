@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -115,9 +116,12 @@ def _traced(network: nn.Module, example: Tensor) -> Any:
 def _halve(path: Path) -> None:
     """Turn the file at ``path`` to float16 within."""
     import onnx
+
+    path_before = sys.path[:]
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
+    sys.path[:] = path_before  # onnxruntime adds a folder in which a module is called `benchmark`
     with _quiet():
         halved = OnnxModel(convert_float_to_float16(onnx.load(path), keep_io_types=True))
         halved.topological_sort()  # the casts at both ends come last

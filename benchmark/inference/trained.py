@@ -75,7 +75,7 @@ class TrainedModel(Model):
         found = []
         for parts, grid in images:
             assert grid is not None  # of this model's tiling
-            tiles = torch.from_numpy(parts).permute(0, 3, 1, 2)
+            tiles = torch.from_numpy(parts).to(self.device).permute(0, 3, 1, 2)
             found += self._predictions(*predict_tiled(self.method, tiles, [grid], size, TILES_AT_ONCE))
         return found
 

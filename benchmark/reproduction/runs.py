@@ -128,7 +128,7 @@ def _means(plan: Plan, records: Iterable[Record]) -> list[Measured]:
         return []
     some = next(iter(by_part.values()))
     epochs = some.epochs or 1
-    seen = epochs * sum(record.dataset.train_normal for record in records)
+    seen = epochs * sum(record.dataset.train_normal for record in by_part.values())
     return [Measured(some, MEAN, epochs, seen, _mean([r.metrics[PROTOCOL] for r in by_part.values()]))]
 
 

@@ -74,8 +74,8 @@ def resolved(config: RunConfig, facts: Facts) -> RunConfig:
         recipe = replace(recipe, epochs=facts.fixed_epochs)
     if facts.training == "own" and recipe.iterations is not None:
         raise InputError(f"{config.method} trains itself: give --epochs instead of recipe.iterations")
-    usual = config.image_size if config.tiling is None else SCORE_SIZE
-    size = config.score_size or facts.score_size or usual
+    usual = facts.score_size or config.image_size if config.tiling is None else SCORE_SIZE
+    size = config.score_size or usual
     return replace(config, recipe=recipe, backbone=config.backbone or facts.default_backbone, score_size=size)
 
 

@@ -15,7 +15,6 @@ from benchmark.datasets.batches import (
     ResidentPixels,
 )
 from benchmark.datasets.cache import CachedRows, OnImages, cache_of
-from benchmark.datasets.cut import Cut, cut
 from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.places import cache_home
 from benchmark.datasets.samples import AnomalyDataset, Sample
@@ -31,20 +30,24 @@ class RunPixels:
     Args:
         config: of the run.
         dataset: its samples.
+        parts: what the method sees of those that the run needs.
         warn: hears why there is no cache.
         on_images: (done, of how many) while the cache is filled.
     """
 
     def __init__(
-        self, config: RunConfig, dataset: AnomalyDataset, warn: Callable[[str], None], on_images: OnImages
+        self,
+        config: RunConfig,
+        dataset: AnomalyDataset,
+        parts: Sequence[Sample],
+        warn: Callable[[str], None],
+        on_images: OnImages,
     ) -> None:
         self.config, self.workers = config, loader_workers(config.workers)
         self._cache = None
         if config.use_cache:
-            scored = dataset.calibration + dataset.test
-            images = dataset.train + scored
+            images = dataset.train + dataset.calibration + dataset.test
             self._cache = cache_of(config.dataset, images, config.image_size, cache_home(config.cache))
-            parts = self.cut(scored if config.eval_only else images).parts
             problem = from_first(self._fill(parts, on_images) if is_first() else None)
             if problem is not None:
                 warn(f"{problem}; images are decoded each time they are needed")
@@ -59,10 +62,6 @@ class RunPixels:
         except OSError as error:
             return str(unusable(self._cache.directory, error))
         return None
-
-    def cut(self, samples: Sequence[Sample]) -> Cut:
-        """Return what the method sees of ``samples``; raise InputError where some cannot be read."""
-        return cut(self.config.dataset, samples, self.config.tiling)
 
     def rows(self, samples: Sequence[Sample]) -> PixelRows:
         """Return the pixels of ``samples``, images or tiles."""

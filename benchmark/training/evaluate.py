@@ -30,9 +30,8 @@ class Scoring:
     """How a test set is scored, by each of ``processes`` that take every ``processes``-th image.
 
     Attributes:
-        samples: the test set.
-        cut: what the method sees of each.
-        rows: pixels of the parts of ``cut``, in their order.
+        cut: the test set, as the method sees it.
+        rows: pixels of its parts, in their order.
         size: pixels at which maps and masks are compared.
         batch_size: images, or tiles of them, at a time in this process.
         device: of the method.
@@ -40,7 +39,6 @@ class Scoring:
         rank: which share is this process's.
     """
 
-    samples: Sequence[Sample]
     cut: Cut
     rows: PixelRows
     size: int
@@ -52,22 +50,22 @@ class Scoring:
 
     def fetch(self, indices: Sequence[int]) -> _Batch:
         """Return images and masks."""
-        chosen = [self.samples[index] for index in indices]
+        chosen = [self.cut.images[index] for index in indices]
         grids = [self.cut.grids[index] for index in indices] if self.cut.grids else []
         return _Batch(chosen, self.rows.rows(self.cut.indices(indices)), grids, masks_of(chosen, self.size))
 
     def order(self) -> list[Sequence[int]]:
         """Return the batches of this process's share."""
-        mine = range(self.rank, len(self.samples), self.processes)
+        mine = range(self.rank, len(self.cut.images), self.processes)
         images = max(1, min(self.batch_size // self.cut.most, MOST_VALUES // self.size**2))
         return [mine[start : start + images] for start in range(0, len(mine), images)]
 
     def predict(self, method: Method, batch: _Batch) -> tuple[Tensor, Tensor]:
         """Return a method's maps (B, size, size) and scores (B,)."""
-        pixels = torch.from_numpy(batch.rows).permute(0, 3, 1, 2)
+        pixels = torch.from_numpy(batch.rows).permute(0, 3, 1, 2).to(self.device)
         if batch.grids:
             return predict_tiled(method, pixels, batch.grids, self.size, self.batch_size)
-        return method.predict(pixels.to(self.device).float() / 255, self.size)
+        return method.predict(pixels.float() / 255, self.size)
 
 
 class _Batch(NamedTuple):
@@ -97,7 +95,8 @@ def evaluate(
             maps, scores = scoring.predict(method, batch)
         except (RuntimeError, MemoryError) as error:
             parts, height, width, channels = batch.rows.shape
-            raise memory_error(error, method, (parts, channels, height, width)) from None
+            at_once = min(parts, scoring.batch_size)
+            raise memory_error(error, method, (at_once, channels, height, width)) from None
         if not torch.isfinite(maps).all():
             raise CocoadError(f"the method gave a map that is not finite, near {batch.samples[0].id}")
         scored.add(batch.samples, maps.float(), batch.masks, scores.float().tolist())

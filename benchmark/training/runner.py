@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +16,9 @@ from torch import Tensor
 from benchmark.config import RunConfig, to_plain, with_effect_on_training
 from benchmark.datasets import AnomalyDataset, load_dataset
 from benchmark.datasets.calibration import held_out
-from benchmark.datasets.cut import cut
+from benchmark.datasets.cut import Cut, Cuts, cut
 from benchmark.datasets.loading import loader_workers
 from benchmark.datasets.look import look
-from benchmark.datasets.samples import Sample
 from benchmark.methods.base import Method
 from benchmark.methods.registry import create, facts_of
 from benchmark.metrics import Evaluation
@@ -87,13 +85,13 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
     with held(directory) if first else contextlib.nullcontext():
         done, said = prepare(directory, config, force) if first else (0, [])
         barrier()
-        train = () if config.eval_only else cut(config.dataset, dataset.train, config.tiling).parts
-        epochs = facts.passes(config.recipe, len(train))
+        cuts = _cuts(config, dataset)
+        epochs = facts.passes(config.recipe, len(cuts.train.parts))
         reporter = Reporter(directory, done, epochs, progress, speaks=first)
-        reporter.say(*header(config, dataset, len(train), trained.said, fabric, directory), *said)
+        reporter.say(*header(config, dataset, len(cuts.train.parts), trained.said, fabric, directory), *said)
         reporter.say(*(f"note: {note}" for note in notes))
         with reporter.telling_failures(), naming(directory):
-            _Run(config, dataset, train, trained, directory, fabric, reporter).whole()
+            _Run(config, dataset, cuts, trained, directory, fabric, reporter).whole()
         barrier()
     return directory
 
@@ -108,8 +106,15 @@ def _looked_at(config: RunConfig, dataset: AnomalyDataset) -> list[str]:
     used = used if config.eval_only else dataset.train + used
     samples = [sample for sample in used if sample.mask is not None or not config.use_cache]
     workers = loader_workers(config.workers)
-    size, pixels = config.image_size if config.tiles is None else config.score_size, not config.use_cache
+    size, pixels = config.score_size or config.image_size, not config.use_cache
     return [*dataset.notes, *look(config.dataset, samples, image_size=size, pixels=pixels, workers=workers)]
+
+
+def _cuts(config: RunConfig, dataset: AnomalyDataset) -> Cuts:
+    """Return the dataset as the method sees it; nothing of its training images where none is trained on."""
+    train = () if config.eval_only else dataset.train
+    parts = (train, dataset.calibration, dataset.test)
+    return Cuts(*(cut(config.dataset, samples, config.tiling) for samples in parts))
 
 
 def settled(config: RunConfig) -> RunConfig:
@@ -160,7 +165,7 @@ class _Run:
 
     config: RunConfig
     dataset: AnomalyDataset
-    train: tuple[Sample, ...]  # what is trained on: its images, or the tiles of them
+    cuts: Cuts
     trained: _Trained
     directory: Path
     fabric: Fabric
@@ -181,16 +186,18 @@ class _Run:
 
     def _whole(self) -> None:
         self.method.to(self.fabric.device)
-        self.pixels = RunPixels(self.config, self.dataset, self.reporter.warn, self.reporter.on_images)
+        self.pixels = RunPixels(
+            self.config, self.dataset, self.cuts.parts, self.reporter.warn, self.reporter.on_images
+        )
         self.looks = read_evaluations(self.directory)
         fitted = None if self.config.eval_only else self._fit()
         if self.first:
             save_weights(self.directory, self.method, self.config, self.dataset)
         started = time.perf_counter()
         maps_folder = self.directory / UNFINISHED_MAPS if self.config.save_maps else None
-        scored = self._score(self.dataset.test, maps_folder)
+        scored = self._score(self.cuts.test, maps_folder)
         seconds = time.perf_counter() - started
-        held = self._score(self.dataset.calibration) if self.dataset.calibration else None
+        held = self._score(self.cuts.calibration) if self.dataset.calibration else None
         if self.first:
             evaluation = scored.evaluate(self.reporter.warn)
             self._write(scored, evaluation, self._cost(fitted, seconds), held)
@@ -211,7 +218,7 @@ class _Run:
         self.reporter.on_epoch(done)
         every = self.config.evaluate_every
         if every and not last and done % every == 0:
-            scored = self._score(self.dataset.test)
+            scored = self._score(self.cuts.test)
             if self.first:
                 self._looked(done, scored.evaluate(lambda said: None))
 
@@ -223,7 +230,7 @@ class _Run:
         }
         return fit(
             self.method,
-            self.pixels.source(self.train, self.fabric.device),
+            self.pixels.source(self.cuts.train.parts, self.fabric.device),
             self.config,
             self.fabric,
             directory=self.directory,
@@ -232,12 +239,10 @@ class _Run:
             warn=self.reporter.warn,
         )
 
-    def _score(self, samples: Sequence[Sample], maps_folder: Path | None = None) -> TestSet:
+    def _score(self, seen: Cut, maps_folder: Path | None = None) -> TestSet:
         config, processes = self.config, self.fabric.world_size
-        images, done = len(samples), 0
-        seen = self.pixels.cut(samples)
+        images, done = len(seen.images), 0
         scoring = Scoring(
-            samples=samples,
             cut=seen,
             rows=self.pixels.rows(seen.parts),
             size=config.score_size or config.image_size,
@@ -256,7 +261,7 @@ class _Run:
         return evaluate(self.method, scoring, on_batch, maps_folder)
 
     def _looked(self, epoch: int, evaluation: Evaluation) -> None:
-        recipe, images = self.config.recipe, len(self.train)
+        recipe, images = self.config.recipe, len(self.cuts.train.parts)
         seen = min(
             epoch * min(images, recipe.steps_per_epoch(images) * recipe.batch_size),
             self.method.facts.images_seen(recipe, images),
@@ -276,7 +281,9 @@ class _Run:
             self.method,
             weights=self.trained.weights,
             trained_on=self.trained.trained_on,
-            epochs=None if config.eval_only else self.method.facts.passes(config.recipe, len(self.train)),
+            epochs=None
+            if config.eval_only
+            else self.method.facts.passes(config.recipe, len(self.cuts.train.parts)),
             cost=cost,
         )
         if config.save_maps:

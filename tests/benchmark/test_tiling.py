@@ -22,11 +22,15 @@ from benchmark.datasets.cut import cut
 from benchmark.inference import load_run
 from benchmark.inference.onnx import export_onnx
 from benchmark.leaderboard.table import tidy
+from benchmark.methods.registry import facts_of
+from benchmark.methods.tiled import stitched
 from benchmark.runs.collect import load_runs
+from benchmark.runs.identity import resolved
 from benchmark.runs.outputs import read_scores
 from benchmark.runs.record import read_record
 from benchmark.tiling import Tiling, tiling
 from cocoad.base.errors import InputError
+from cocoad.base.images import image_size
 
 SIDES = st.integers(1, 900)
 
@@ -51,7 +55,7 @@ def test_tiles_cover_every_pixel_and_overlap_as_asked(
 def test_constant_maps_are_stitched_to_a_constant_one(width: int, height: int, size: int, side: int) -> None:
     grid = Tiling(size, size // 4).grid(width, height)
     maps = np.full((len(grid.boxes), 8, 8), 0.25, np.float32)
-    np.testing.assert_allclose(grid.stitched(maps, side), 0.25, atol=1e-6)
+    np.testing.assert_allclose(stitched(grid, maps, side), 0.25, atol=1e-6)
 
 
 def test_tiles_of_a_map_are_stitched_to_the_map() -> None:
@@ -60,7 +64,7 @@ def test_tiles_of_a_map_are_stitched_to_the_map() -> None:
     grid = Tiling(96, 24).grid(320, 240)
     tiles = np.stack([cv2.resize(whole[b:d, a:c], (96, 96)) for a, b, c, d in grid.boxes])
     expected = cv2.resize(whole, (256, 256), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_allclose(grid.stitched(tiles, 256), expected, atol=0.03)
+    np.testing.assert_allclose(stitched(grid, tiles, 256), expected, atol=0.03)
 
 
 @pytest.mark.parametrize(
@@ -180,3 +184,38 @@ def test_images_that_cannot_be_cut_are_named(photos: Path, tmp_path: Path) -> No
 def test_tiles_are_a_part_of_what_a_run_is() -> None:
     plain, cut_up = (RunConfig("padim", Path("x"), tiles=tiles) for tiles in (None, 256))
     assert differences(to_plain(plain), to_plain(cut_up)) == ["tiles"]
+
+
+def test_maps_of_tiles_are_compared_at_their_own_size_whatever_the_method() -> None:
+    for method in ("padim", "dinomaly"):  # the latter has a size of its own
+        config = RunConfig(method, Path("x"), tiles=256)
+        assert resolved(config, facts_of(method)).score_size == 1024
+        assert resolved(replace(config, score_size=300), facts_of(method)).score_size == 300
+
+
+def test_each_header_is_read_once_however_often_the_test_set_is_looked_at(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> tuple[int, int]:
+        read.append(path)
+        return image_size(path)
+
+    monkeypatch.setattr("benchmark.datasets.cut.image_size", counted)
+    words = [
+        "--method",
+        "rd",
+        "--backbone",
+        "test_resnet",
+        "--weights",
+        "random",
+        "--dataset",
+        photos,
+        "--tiles",
+        240,
+    ]
+    words += ["--image-size", 64, "--score-size", 64, "--epochs", 2, "--evaluate-every", 1, "--batch-size", 4]
+    result = CliRunner().invoke(bench_run, [str(word) for word in (*words, "--out", tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert len(read) == len(set(read)) == 14

@@ -102,7 +102,7 @@ def _scoring(bench: Bench, data: Path, cache: PixelCache, rows: CachedRows) -> I
 
     test = load_dataset(data).test
     method = create("mean-image", CACHED, None)
-    scoring = Scoring(test, Cut(test), rows, CACHED, 32, torch.device("cpu"), workers=0)
+    scoring = Scoring(Cut(test, test), rows, CACHED, 32, torch.device("cpu"), workers=0)
 
     def read() -> None:
         for indices in scoring.order():

@@ -47,7 +47,7 @@ class Server:
 
     def __init__(self, shim: Path | None, variables: Mapping[str, str] | None = None) -> None:
         self.shim = shim
-        own = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+        own = {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
         own |= {"LD_PRELOAD": str(shim)} if shim else {}
         kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         self.process = subprocess.Popen(

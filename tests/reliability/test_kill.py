@@ -22,7 +22,7 @@ import pytest
 from tests.reliability.commands import CASES, WHOLE, given, leftovers, made
 from tests.reliability.served import Server
 
-KILLS = int(os.environ.get("KILLS", "1"))
+KILLS = int(os.environ.get("KILLS", "2"))
 QUICK = ("build", "export official", "export folder", "cache", "run in one pass", "report", "pack", "score")
 MARK = "COCOAD_KILLED_BY_A_TEST"
 LOADING_S = 0.3  # that Python takes to load a command, when Ctrl-C ends it in Python's own way

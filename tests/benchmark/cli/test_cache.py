@@ -76,7 +76,9 @@ def test_a_run_on_some_classes_finds_what_was_cached_of_all(tmp_path: Path) -> N
     config = RunConfig("patchcore", tmp_path / "goods", image_size=32, cache=tmp_path / "home", workers=0)
     some = load_dataset(tmp_path / "goods", classes=["zipper"])
     decoded: list[int] = []
-    pixels = RunPixels(config, some, decoded.append, lambda done, total: decoded.append(done))  # type: ignore[arg-type]
+    pixels = RunPixels(
+        config, some, some.train + some.test, decoded.append, lambda done, total: decoded.append(done)
+    )  # type: ignore[arg-type]
     assert len(pixels.rows(some.test).rows([0])) == 1
     assert decoded == []
 

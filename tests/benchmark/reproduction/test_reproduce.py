@@ -39,18 +39,8 @@ def test_what_was_run_is_said_beside_what_was_published(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["mvtec-ad-by-class", str(classes), "--methods", "padim-resnet18", "--classes", "bottle,screw"]
-    words += [
-        "--set",
-        "checkpoint_every_s=60",
-        "--backbone",
-        "test_resnet",
-        "--weights",
-        "random",
-        "--image-size",
-        "64",
-        "--device",
-        "cpu",
-    ]
+    words += ["--backbone", "test_resnet", "--weights", "random", "--image-size", "64", "--device", "cpu"]
+    words += ["--set", "checkpoint_every_s=60"]
     dry = CliRunner().invoke(command, [*words, "--dry-run"], catch_exceptions=False)
     assert "2 to go" in dry.output
     assert not (tmp_path / "runs").exists()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import benchmark
 from benchmark.config import RunConfig
 from benchmark.runs.outputs import ImageScore, Previews
 from benchmark.training import trackers as module
@@ -173,7 +174,7 @@ def real(name: str, directory: Path, **environment: str) -> str:
     plain = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(directory.parent),
-        "PYTHONPATH": ":".join(filter(None, sys.path)),
+        "PYTHONPATH": str(Path(benchmark.__file__).parents[1]),
     }
     done = subprocess.run(
         [sys.executable, "-c", REAL, name, str(directory)],
