@@ -146,11 +146,12 @@ def stop(name: signal.Signals) -> str:
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGHUP])
 def test_being_stopped_is_an_interrupt_unless_it_is_ignored(name: signal.Signals) -> None:
     interrupt = signal.getsignal(signal.SIGINT)
+    before = signal.signal(name, signal.SIG_DFL)  # the tests themselves may run below `nohup`
     try:
         assert stop(name) == "interrupted"
         assert signal.getsignal(name) == signal.SIG_DFL
         signal.signal(name, signal.SIG_IGN)  # as `nohup` does
         assert stop(name) == "went on"
     finally:
-        signal.signal(name, signal.SIG_DFL)
+        signal.signal(name, before)
         signal.signal(signal.SIGINT, interrupt)
