@@ -62,7 +62,7 @@ def test_dropping_the_deep_stages_leaves_the_levels_as_they_were() -> None:
     backbone.net.load_state_dict({name: state[name] for name in backbone.net.state_dict()})
     images = torch.rand(1, 3, 64, 64)
     for ours, theirs in zip(backbone(images), whole((images - 0.5) / 0.5), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize(
