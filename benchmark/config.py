@@ -130,6 +130,11 @@ class RunConfig:
         """How images are cut into tiles; None: not at all."""
         return tiling(self.tiles, self.tile_overlap)
 
+    @property
+    def resolution(self) -> int:
+        """Pixels at which maps and masks are compared, unless the method has a size of its own."""
+        return self.score_size or self.image_size
+
 
 # What of the rest decides the scores alone: a training goes on, whatever they are.
 WITHOUT_EFFECT_ON_TRAINING = ("score_size", "save_maps", "layout", "split", "classes", "preset")

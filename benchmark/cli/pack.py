@@ -59,7 +59,7 @@ def command(
     """
     from benchmark.datasets import load_dataset
     from benchmark.scoring.score import UnusableMapsError
-    from benchmark.submissions.format import TAKEN_MB, score_size
+    from benchmark.submissions.format import TAKEN_MB
     from benchmark.submissions.pack import about_of, pack_split, source_of, write_packed
     from cocoad.base.console import progress_callback
 
@@ -78,7 +78,7 @@ def command(
                 coco_root=coco_root,
                 test_share=test_share,
             )
-            pixels = image_size if record is None else score_size(record.dataset)
+            pixels = image_size if record is None else record.dataset.resolution
             try:
                 packed.append(pack_split(source, data, pixels, int(size), lossy, advance))
             except UnusableMapsError as error:

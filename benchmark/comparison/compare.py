@@ -188,7 +188,7 @@ def _check_same_data(first: Record, second: Record) -> None:
     for what, mine, other in [
         ("datasets", ours.name, theirs.name),
         ("splits", ours.split, theirs.split),
-        ("resolutions", ours.score_size or ours.image_size, theirs.score_size or theirs.image_size),
+        ("resolutions", ours.resolution, theirs.resolution),
         ("classes", ours.classes, theirs.classes),
         ("versions of the dataset (hashes)", ours.hash[:12], theirs.hash[:12]),
     ]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +28,11 @@ class Cut:
     images: tuple[Sample, ...]
     parts: tuple[Sample, ...]
     grids: tuple[Grid, ...] = ()
-    _places: list[range] = field(init=False, repr=False)  # of each image its parts
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_places", concatenated(self.grids))
+    @cached_property
+    def _places(self) -> list[range]:
+        """Of each image its parts; empty: images are seen whole."""
+        return concatenated(self.grids)
 
     @property
     def most(self) -> int:

@@ -52,7 +52,7 @@ def metadata_of(model: Model, more: dict[str, str]) -> dict[str, str]:
     held_out = np.sort(np.asarray(model.held_out, np.float64))
     if held_out.size > MOST_HELD_OUT:
         held_out = held_out[np.linspace(0, held_out.size - 1, MOST_HELD_OUT).round().astype(int)]
-    sizes = {"image_size": model.image_size, "score_size": model.score_size or model.image_size}
+    sizes = {"image_size": model.image_size, "score_size": model.resolution}
     return {
         "cocoad_metadata": METADATA_VERSION,
         "method": model.name,

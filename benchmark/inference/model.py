@@ -42,10 +42,15 @@ class Model(ABC):
     name: str
     image_size: int  # pixels, of what the method sees
     bits: int | None = None  # that gray images use, where their files have room for more, as in training
-    score_size: int | None = None  # S, pixels, of its maps; None: image_size
+    score_size: int | None = None  # pixels of its maps; None: image_size
     thresholds: tuple[Threshold, ...] = ()  # of its run
     held_out: tuple[float, ...] = ()  # scores of normal images that it was not trained on
     tiling: Tiling | None = None  # how images are cut into tiles; None: they are seen whole
+
+    @property
+    def resolution(self) -> int:
+        """S, pixels, of its maps."""
+        return self.score_size or self.image_size
 
     @abstractmethod
     def predict_batch(self, images: Sequence[RgbImage]) -> list[Prediction]:

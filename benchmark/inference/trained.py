@@ -71,12 +71,13 @@ class TrainedModel(Model):
         """Return the predictions of images, whole ones in one pass."""
         if self.tiling is None:
             return super().predict_seen(images)
-        size = self.score_size or self.image_size
         found = []
         for parts, grid in images:
             assert grid is not None  # of this model's tiling
             tiles = torch.from_numpy(parts).to(self.device).permute(0, 3, 1, 2)
-            found += self._predictions(*predict_tiled(self.method, tiles, [grid], size, TILES_AT_ONCE))
+            found += self._predictions(
+                *predict_tiled(self.method, tiles, [grid], self.resolution, TILES_AT_ONCE)
+            )
         return found
 
     def _predictions(self, maps: Tensor, scores: Tensor) -> list[Prediction]:

@@ -187,7 +187,7 @@ def _logged(group: RunsOnTestSet) -> dict[str, list[tuple[float, dict[str, float
     key = next(
         (key for key in LOGS if key in ABOUT and not ABOUT[key].differs(data.classes, counts, split)), None
     )
-    if key is None or data.unofficial or (data.score_size or data.image_size) != 256:
+    if key is None or data.unofficial or data.resolution != 256:
         return {}
     log = published_log(key)
     log = log[log["part"] == (split or "mean")]

@@ -113,7 +113,7 @@ def test_sets(runs: Sequence[Run], styles: Styles, notes: list[str]) -> Iterator
     for run in runs:
         data = run.record.dataset
         split = "" if data.split is None else str(data.split)
-        size = str(data.score_size or data.image_size)
+        size = str(data.resolution)
         key = (data.name, split, data.layout, size, ";".join(data.classes), data.hash)
         groups.setdefault(key, []).append(run)
     for key in sorted(groups):

@@ -74,9 +74,10 @@ def resolved(config: RunConfig, facts: Facts) -> RunConfig:
         recipe = replace(recipe, epochs=facts.fixed_epochs)
     if facts.training == "own" and recipe.iterations is not None:
         raise InputError(f"{config.method} trains itself: give --epochs instead of recipe.iterations")
-    usual = facts.score_size or config.image_size if config.tiling is None else SCORE_SIZE
-    size = config.score_size or usual
-    return replace(config, recipe=recipe, backbone=config.backbone or facts.default_backbone, score_size=size)
+    usual = SCORE_SIZE if config.tiling else facts.score_size
+    backbone = config.backbone or facts.default_backbone
+    size = config.score_size or usual or config.image_size
+    return replace(config, recipe=recipe, backbone=backbone, score_size=size)
 
 
 def supported_precision(precision: Precision, device: str) -> Precision:

@@ -81,7 +81,7 @@ class PackedSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def size(self) -> int:
         """Pixels, square, at which maps and masks are compared."""
-        return score_size(self.dataset)
+        return self.dataset.resolution
 
     @property
     def title(self) -> str:
@@ -97,11 +97,6 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about: About
     splits: Annotated[list[PackedSplit], Meta(min_length=1, max_length=100)]
     tool: Line  # what packed it: "cocoad 0.1.0"
-
-
-def score_size(dataset: DatasetInfo) -> int:
-    """Return the pixels, square, at which a record's maps and masks were compared."""
-    return dataset.score_size or dataset.image_size
 
 
 def title_of(dataset: DatasetInfo) -> str:

@@ -106,7 +106,7 @@ def _looked_at(config: RunConfig, dataset: AnomalyDataset) -> list[str]:
     used = used if config.eval_only else dataset.train + used
     samples = [sample for sample in used if sample.mask is not None or not config.use_cache]
     workers = loader_workers(config.workers)
-    size, pixels = config.score_size or config.image_size, not config.use_cache
+    size, pixels = config.resolution, not config.use_cache
     return [*dataset.notes, *look(config.dataset, samples, image_size=size, pixels=pixels, workers=workers)]
 
 
@@ -245,7 +245,7 @@ class _Run:
         scoring = Scoring(
             cut=seen,
             rows=self.pixels.rows(seen.parts),
-            size=config.score_size or config.image_size,
+            size=config.resolution,
             batch_size=max(1, config.recipe.batch_size // processes),
             device=self.fabric.device,
             workers=self.pixels.workers,
@@ -275,15 +275,14 @@ class _Run:
 
     def _write(self, scored: TestSet, evaluation: Evaluation, cost: Cost, held: TestSet | None) -> None:
         directory, config = self.directory, self.config
+        passes = self.method.facts.passes(config.recipe, len(self.cuts.train.parts))
         told = about(
             config,
             self.dataset,
             self.method,
             weights=self.trained.weights,
             trained_on=self.trained.trained_on,
-            epochs=None
-            if config.eval_only
-            else self.method.facts.passes(config.recipe, len(self.cuts.train.parts)),
+            epochs=None if config.eval_only else passes,
             cost=cost,
         )
         if config.save_maps:

@@ -203,19 +203,9 @@ def test_each_header_is_read_once_however_often_the_test_set_is_looked_at(
         return image_size(path)
 
     monkeypatch.setattr("benchmark.datasets.cut.image_size", counted)
-    words = [
-        "--method",
-        "rd",
-        "--backbone",
-        "test_resnet",
-        "--weights",
-        "random",
-        "--dataset",
-        photos,
-        "--tiles",
-        240,
-    ]
-    words += ["--image-size", 64, "--score-size", 64, "--epochs", 2, "--evaluate-every", 1, "--batch-size", 4]
+    words = ["--method", "rd", "--backbone", "test_resnet", "--weights", "random", "--dataset", photos]
+    words += ["--tiles", 240, "--image-size", 64, "--score-size", 64, "--batch-size", 4]
+    words += ["--epochs", 2, "--evaluate-every", 1]
     result = CliRunner().invoke(bench_run, [str(word) for word in (*words, "--out", tmp_path)])
     assert result.exit_code == 0, result.output
     assert len(read) == len(set(read)) == 14

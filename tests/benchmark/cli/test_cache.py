@@ -76,9 +76,8 @@ def test_a_run_on_some_classes_finds_what_was_cached_of_all(tmp_path: Path) -> N
     config = RunConfig("patchcore", tmp_path / "goods", image_size=32, cache=tmp_path / "home", workers=0)
     some = load_dataset(tmp_path / "goods", classes=["zipper"])
     decoded: list[int] = []
-    pixels = RunPixels(
-        config, some, some.train + some.test, decoded.append, lambda done, total: decoded.append(done)
-    )  # type: ignore[arg-type]
+    parts = some.train + some.test
+    pixels = RunPixels(config, some, parts, pytest.fail, lambda done, total: decoded.append(done))
     assert len(pixels.rows(some.test).rows([0])) == 1
     assert decoded == []
 
