@@ -165,6 +165,12 @@ def test_honest_submissions_are_taken_and_dishonest_ones_refused(repository: Run
     assert "maps are those of padim" in refused.stdout
 
     repository("git", "switch", "-q", "main")
+    repository("git", "switch", "-qc", "loose")
+    (folder.parent / "notes.txt").write_text("not a submission")
+    commit(repository)
+    assert "refused: results/notes.txt lies in no folder" in repository(*CHECK, code=1).stderr
+
+    repository("git", "switch", "-q", "main")
     repository("git", "switch", "-qc", "other-masks")
     (packed / "leaderboard" / "truth" / "split_0.truth.npz").write_bytes(b"easier")
     commit(repository)

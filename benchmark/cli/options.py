@@ -9,12 +9,13 @@ from typing import get_args
 import click
 
 from benchmark.config import TrackerName
-from cocoad.base.commands import DIRECTORY, OVERWRITE, Command, renamed, split_option
+from cocoad.base.commands import DIRECTORY, FILE, OVERWRITE, Command, renamed, split_option
 from cocoad.coco.partition import SPLITS
 
 RUN = click.argument("directory", metavar="RUN", type=click.Path(path_type=Path))
 RUNS = click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 LAYOUT = click.option("--layout", help="The dataset's layout.  [default: recognised]")
+DATASET = click.option("--dataset", type=DIRECTORY, default=Path("coco-ad"), show_default=True)
 COCO_ROOT = click.option(
     "--coco-root", type=DIRECTORY, help="Where COCO's images are.  [default: as at the build]"
 )
@@ -25,6 +26,13 @@ TEST_SHARE = click.option(
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
 IMAGE_SIZE = click.option(
     "--image-size", type=click.IntRange(min=32, max=4096), help="Pixels.  [default: the method's own]"
+)
+EVALUATION_SIZE = click.option(
+    "--image-size", type=click.IntRange(16, 4096), default=256, show_default=True,
+    help="Evaluation resolution of maps, in pixels.",
+)  # fmt: skip
+IMAGE_SCORES = click.option(
+    "--scores", type=FILE, help="CSV of image scores: id, score.  [default: each map's maximum]"
 )
 WORKERS = click.option(
     "--workers", type=click.IntRange(min=0), help="Loader processes.  [default: by the cores]"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import data_options, splits
+from benchmark.cli.options import DATASET, EVALUATION_SIZE, IMAGE_SCORES, data_options, splits
 from cocoad.base.commands import DIRECTORY, FILE, QUIET, one_split
 
 EXAMPLES = (
@@ -21,12 +21,11 @@ PAGE = "docs/how-to/submit.md"
 @click.option(
     "--out", type=DIRECTORY, required=True, help="Folder of the submission; splits that it has are kept."
 )
-@click.option("--dataset", type=DIRECTORY, default=Path("coco-ad"), show_default=True)
+@DATASET
 @splits("0; of a run, its own")
 @data_options
-@click.option("--scores", type=FILE, help="CSV of image scores: id, score.  [default: each map's maximum]")
-@click.option("--image-size", type=click.IntRange(16, 4096), default=256, show_default=True,
-              help="Evaluation resolution of a folder of maps, in pixels.")  # fmt: skip
+@IMAGE_SCORES
+@EVALUATION_SIZE
 @click.option(
     "--about", type=FILE, help="YAML: method, pretraining, encoder, authors, paper, code and so on."
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import NO_FORCE, OUT, data_options, splits
-from cocoad.base.commands import DIRECTORY, FILE, OVERWRITE, one_split
+from benchmark.cli.options import DATASET, EVALUATION_SIZE, IMAGE_SCORES, NO_FORCE, OUT, data_options, splits
+from cocoad.base.commands import DIRECTORY, OVERWRITE, one_split
 
 EXAMPLES = (
     "bench score --maps my-maps --dataset tiles --name ours",
@@ -19,14 +19,13 @@ PAGE = "docs/how-to/score-maps.md"
 
 @click.command("score")
 @click.option("--maps", "folder", type=DIRECTORY, help="Folder of maps.")
-@click.option("--scores", type=FILE, help="CSV of image scores: id, score.  [default: each map's maximum]")
-@click.option("--dataset", type=DIRECTORY, default=Path("coco-ad"), show_default=True)
+@IMAGE_SCORES
+@DATASET
 @splits("0")
 @data_options
 @click.option("--name", help="Of the method.  [default: the folder's or file's name]")
 @OUT
-@click.option("--image-size", type=click.IntRange(16, 4096), default=256, show_default=True,
-              help="Evaluation resolution in pixels.")  # fmt: skip
+@EVALUATION_SIZE
 @OVERWRITE
 @NO_FORCE
 def command(

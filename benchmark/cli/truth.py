@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import data_options, splits
+from benchmark.cli.options import DATASET, EVALUATION_SIZE, data_options, splits
 from cocoad.base.commands import DIRECTORY
 
 EXAMPLES = ("bench truth --dataset coco-ad --out truth",)
@@ -14,11 +14,10 @@ PAGE = "docs/how-to/host-a-leaderboard.md"
 
 
 @click.command("truth")
-@click.option("--dataset", type=DIRECTORY, default=Path("coco-ad"), show_default=True)
+@DATASET
 @splits("all")
 @data_options
-@click.option("--image-size", type=click.IntRange(16, 4096), default=256, show_default=True,
-              help="Evaluation resolution in pixels.")  # fmt: skip
+@EVALUATION_SIZE
 @click.option("--out", type=DIRECTORY, required=True, help="Folder to write to.")
 def command(
     dataset: Path,

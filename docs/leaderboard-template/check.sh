@@ -21,6 +21,10 @@ while IFS= read -r -d '' file; do
   say "refused: $file is of an earlier submission; make a new folder whose submission.json has \"replaces\""
 done < <(git diff -z --name-only --no-renames --diff-filter=a "$base" HEAD -- results)
 
+while IFS= read -r -d '' file; do
+  [[ "${file#results/}" == */* ]] || say "refused: $file lies in no folder; a submission has one of its own"
+done < <(git diff -z --name-only --no-renames --diff-filter=A "$base" HEAD -- results)
+
 added=()
 while IFS= read -r -d '' name; do
   added+=("results/$name")
