@@ -22,8 +22,8 @@ while IFS= read -r -d '' file; do
 done < <(git diff -z --name-only --no-renames --diff-filter=a "$base" HEAD -- results)
 
 while IFS= read -r -d '' file; do
-  [[ "${file#results/}" == */* ]] || say "refused: $file lies in no folder; a submission has one of its own"
-done < <(git diff -z --name-only --no-renames --diff-filter=A "$base" HEAD -- results)
+  say "refused: $file lies in no folder; a submission has one of its own"
+done < <(git diff -z --name-only --no-renames --diff-filter=A "$base" HEAD -- ':(glob)results/*')
 
 added=()
 while IFS= read -r -d '' name; do
