@@ -94,6 +94,15 @@ RECIPE = (
                  "hold out and find thresholds with.  [default: 0]"),
     click.option("--weights", help="imagenet, offline, random or a file.  [default: imagenet]"),
 )  # fmt: skip
+TEST_SET = (
+    click.option("--dataset", type=DIRECTORY, help="A dataset whose test set was scored."),
+    COCO_ROOT,
+    click.option(
+        "--truth",
+        type=click.Path(path_type=Path),
+        help="Ground truth from `bench truth`, instead of a dataset.",
+    ),
+)
 ENGINE = (
     DEVICE,
     COMPILE,
@@ -123,6 +132,11 @@ def splits(default: str) -> Callable[[Command], Command]:
 def data_options(command: Command) -> Command:
     """Add how a dataset is read."""
     return _with(command, DATA)
+
+
+def scored_on(command: Command) -> Command:
+    """Add what submissions are scored on: a dataset, or the ground truth of one."""
+    return _with(command, TEST_SET)
 
 
 def recipe_options(command: Command) -> Command:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli.options import scored_on
 from cocoad.base.commands import DIRECTORY, QUIET
 from cocoad.base.errors import EXIT_FINDINGS
 
@@ -16,11 +17,7 @@ PAGE = "docs/how-to/host-a-leaderboard.md"
 @click.command("site")
 @click.argument("folder", type=DIRECTORY)
 @click.option("--out", required=True, type=DIRECTORY, help="Folder to write index.html to.")
-@click.option("--dataset", type=DIRECTORY, help="A dataset whose test set was scored.")
-@click.option("--coco-root", type=DIRECTORY, help="Where COCO's images are.  [default: as at the build]")
-@click.option(
-    "--truth", type=click.Path(path_type=Path), help="Ground truth from `bench truth`, instead of a dataset."
-)
+@scored_on
 @click.option("--title", default="COCO-AD leaderboard", show_default=True, help="Of the page.")
 @click.option("--no-published", is_flag=True, help="Leave the published rows out.")
 @QUIET

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli.options import scored_on
 from cocoad.base.commands import DIRECTORY
 from cocoad.base.errors import EXIT_FINDINGS
 
@@ -18,11 +19,7 @@ PAGE = "docs/how-to/submit.md"
 
 @click.command("verify-submission")
 @click.argument("folders", nargs=-1, required=True, type=DIRECTORY)
-@click.option("--dataset", type=DIRECTORY, help="A dataset whose test set was scored.")
-@click.option("--coco-root", type=DIRECTORY, help="Where COCO's images are.  [default: as at the build]")
-@click.option(
-    "--truth", type=click.Path(path_type=Path), help="Ground truth from `bench truth`, instead of a dataset."
-)
+@scored_on
 @click.option("--beside", type=DIRECTORY, help="Folder of other submissions, to find copied maps.")
 @click.option(
     "--max-mb", type=click.FloatRange(min=0, min_open=True), help="Refuse larger files.  [default: 1024]"
