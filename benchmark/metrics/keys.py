@@ -15,10 +15,17 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+PageCounts = tuple[
+    npt.NDArray[np.int64], npt.NDArray[Any]
+]  # numbers of pages, and what each of their bins holds
 
 EXPONENT_BITS = 9  # sign and exponent
 FINEST_BITS = 22  # 2¹³ bins per power of two
-MANY_PAGES = 32
+PAGE_SHIFT = 32 - EXPONENT_BITS
+WINDOW = (
+    8  # pages of each sign that are counted at once: what is below 1/256 of the largest score comes after
+)
+CHUNK = 1 << 18  # pixels, so that the temporaries of their counting stay in the cache
 LOWER_BITS = 0x7FFFFFFF
 
 
@@ -51,9 +58,7 @@ def bin_edges(bins: npt.NDArray[np.int64], bits: int) -> tuple[FloatArray, Float
     return low, np.where(bins == 0, 0.0, high)
 
 
-def count_bins(
-    values: Any, bits: int, weights: FloatArray | None = None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+def count_bins(values: Any, bits: int, weights: FloatArray | None = None) -> list[PageCounts]:
     """Count finite ``values`` per bin, or sum their ``weights``.
 
     Args:
@@ -63,47 +68,75 @@ def count_bins(
         weights: float64, the shape of ``values``.
 
     Returns:
-        Numbers of pages (P,), a page being the bins of one sign and exponent, and their counts
-        (int64, or float64 sums, (P, 2^(bits - 9))). Pages without any value may be among them.
+        Lists of pages, of which one may be in several: their numbers (P,), a page being the bins of one sign
+        and exponent, and their counts (int64, or float64 sums, (P, 2^(bits - 9))), some of them all zero.
 
-    >>> pages, counts = count_bins(np.array([1.0, 1.0, 1.5, 2.0], np.float32), 10)
+    >>> [(pages, counts)] = count_bins(np.array([1.0, 1.0, 1.5, 2.0], np.float32), 10)
     >>> pages.tolist(), counts.tolist()
     ([127, 128], [[2, 1], [1, 0]])
     """
-    size = 1 << (bits - EXPONENT_BITS)
     if not isinstance(values, np.ndarray):
-        first, counts = _count_bins_on_device(values, bits)
-        first_page, before = divmod(first, size)
-        pages = np.pad(counts, (before, -(before + counts.size) % size)).reshape(-1, size)
-        return first_page + np.arange(len(pages)), pages
-    integers = values.view(np.int32)
-    signed = int(integers.min()) < 0
-    bins = (integers & np.int32(LOWER_BITS) if signed else integers) >> (32 - bits)  # of the magnitude
-    first_page, last_page = int(bins.min()) // size, int(bins.max()) // size
-    bins -= first_page * size
-    numbers = np.arange(first_page, last_page + 1)
-    if numbers.size > MANY_PAGES:  # as where exact zeros lie far below the rest: leave out the empty ones
-        own = bins >> (bits - EXPONENT_BITS)
-        occupied = np.bincount(own) > 0
-        places = np.cumsum(occupied, dtype=np.int32) - np.int32(1)
-        bins = places[own] * size + (bins & (size - 1))
-        numbers = numbers[occupied]
-    if not signed:
-        return numbers, np.bincount(bins, weights, numbers.size * size).reshape(-1, size)
-    bins += (integers >> 31) & np.int32(numbers.size * size)  # negative ones behind all others
-    both = np.bincount(bins, weights, 2 * numbers.size * size).reshape(2, -1, size)
-    if numbers[0] == 0:  # -0.0 is 0.0
-        both[0, 0, 0] += both[1, 0, 0]
-        both[1, 0, 0] = 0
-    # A negative number's key is the complement of its magnitude's: pages and bins run backwards.
-    return np.concatenate([~numbers[::-1], numbers]), np.concatenate([both[1, ::-1, ::-1], both[0]])
+        return _count_on_device(values, bits)
+    size = 1 << (bits - EXPONENT_BITS)
+    least, most = values.min(), values.max()
+    signed = bool(least < 0)
+    nearest, farthest = sorted((abs(least), abs(most)))
+    lowest = 0 if signed and most > 0 else _page(nearest)
+    last = _page(farthest)
+    first = max(lowest, last + 1 - WINDOW)
+    slots = (last + 1 - first) * size + 1  # the first is for what lies far below
+    counts = np.zeros((1 + signed) * slots, np.int64 if weights is None else np.float64)
+    below: list[npt.NDArray[np.intp]] = []
+    for start in range(0, values.size, CHUNK):
+        chosen = slice(start, start + CHUNK)
+        integers = values[chosen].view(np.int32)
+        places = integers & np.int32(LOWER_BITS)
+        places >>= 32 - bits
+        places -= first * size - 1
+        if lowest < first:
+            np.maximum(places, 0, out=places)
+            below.append(start + np.flatnonzero(places == 0))
+        if signed:  # negative ones behind all others
+            places += (integers >> 31) & np.int32(slots)
+        counts += np.bincount(places, None if weights is None else weights[chosen], counts.size)
+    by_sign = counts.reshape(1 + signed, slots)[:, 1:].reshape(1 + signed, -1, size)
+    if signed and first == 0:  # -0.0 is 0.0
+        by_sign[0, 0, 0] += by_sign[1, 0, 0]
+        by_sign[1, 0, 0] = 0
+    numbers = np.arange(first, last + 1)
+    found = [(numbers, by_sign[0])]
+    if signed:  # A negative number's key is the complement of its magnitude's: pages and bins run backwards.
+        found.append((~numbers, by_sign[1, :, ::-1]))
+    if below and (far := np.concatenate(below)).size:
+        found.append(_count_few(values[far], bits, None if weights is None else weights[far]))
+    return found
 
 
-def _count_bins_on_device(values: Any, bits: int) -> tuple[int, npt.NDArray[Any]]:
-    torch = sys.modules["torch"]
+def _count_few(values: npt.NDArray[np.float32], bits: int, weights: FloatArray | None) -> PageCounts:
+    """Count values of any magnitude, on the pages that hold any."""
+    integers = (values + np.float32(0)).view(np.int32)  # -0.0 is 0.0
+    bins = (integers ^ ((integers >> 31) & np.int32(LOWER_BITS))) >> (32 - bits)
+    bins[bins == -1] = 0
+    pages = bins >> (bits - EXPONENT_BITS)
+    first, size = int(pages.min()), 1 << (bits - EXPONENT_BITS)
+    pages -= first
+    occupied = np.bincount(pages) > 0
+    places = (np.cumsum(occupied) - 1)[pages] * size + (bins & (size - 1))
+    numbers = first + np.flatnonzero(occupied)
+    return numbers, np.bincount(places, weights, numbers.size * size).reshape(-1, size)
+
+
+def _page(magnitude: np.float32) -> int:
+    return int(magnitude.view(np.int32)) >> PAGE_SHIFT
+
+
+def _count_on_device(values: Any, bits: int) -> list[PageCounts]:
+    torch, size = sys.modules["torch"], 1 << (bits - EXPONENT_BITS)
     integers = (values + 0.0).view(torch.int32)
     bins = (integers ^ ((integers >> 31) & LOWER_BITS)) >> (32 - bits)
     bins = torch.where(bins == -1, 0, bins)  # negative subnormals count as 0, as positive ones do
     first = int(bins.min())
     counts: npt.NDArray[Any] = torch.bincount(bins - first).cpu().numpy()
-    return first, counts
+    page, before = divmod(first, size)
+    pages = np.pad(counts, (before, -(before + counts.size) % size)).reshape(-1, size)
+    return [(np.arange(page, page + len(pages)), pages)]

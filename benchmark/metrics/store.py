@@ -15,7 +15,6 @@ from benchmark.metrics.keys import FINEST_BITS, FloatArray, count_bins
 from benchmark.metrics.regions import Regions, region_weights
 
 KEPT_PIXELS = 1 << 22  # 64 maps of 256×256: up to here the streaming mode is exact
-CHUNK = 1 << 19  # pixels
 STATE_BYTES = 128 << 20  # all histograms together; beyond it their resolution is halved
 
 NORMAL_IMAGES, ANOMALOUS_IMAGES, GROUP = "normal", "anomalous", "group"
@@ -74,17 +73,33 @@ class PixelStore:
         return [regions for _, _, regions in found]
 
     def _bin(self, batch: Batch, found: Sequence[Regions], cells: Sequence[tuple[Cell, ...]]) -> None:
-        """Count all pixels of each cell as normal, then move the anomalous ones, which are few."""
+        """Count all pixels of the images of the same cells as normal, then move the anomalous ones, which are few."""
         taken = batch.take([where for where, *_ in found])
-        for cell, images in _by_cell(cells).items():
-            histogram = self.bins.setdefault(cell, Histogram(self.bits))
+        for owners, images in _by_owners(cells).items():
             rows = batch.scores if len(images) == len(cells) else batch.scores[images]
-            for scores in _chunks(rows.reshape(-1)):
-                histogram.add(NORMAL, *count_bins(scores, self.bits))
-            for image in images:
-                if taken[image].size:
-                    _move_to_anomalous(histogram, taken[image], found[image][1])
+            self._count(owners, NORMAL, rows.reshape(-1))
+            anomalous = np.concatenate([taken[image] for image in images])
+            if anomalous.size:
+                weights = np.concatenate([found[image][1] for image in images])
+                self._count(owners, ANOMALOUS, anomalous, instead_of=NORMAL)
+                self._count(owners, OVERLAP, anomalous, weights)
         self._fit()
+
+    def _count(
+        self,
+        owners: Iterable[Cell],
+        row: int,
+        scores: Any,
+        weights: FloatArray | None = None,
+        instead_of: int | None = None,
+    ) -> None:
+        """Count scores once, and add the counts to every cell that they belong to: to a row, ``instead_of`` another."""
+        histograms = [self.bins.setdefault(cell, Histogram(self.bits)) for cell in owners]
+        for numbers, amounts in count_bins(scores, self.bits, weights):
+            for histogram in histograms:
+                histogram.add(row, numbers, amounts)
+                if instead_of is not None:
+                    histogram.add(instead_of, numbers, -amounts)
 
     def merge(self, other: PixelStore) -> None:
         """Add another store's pixels; ``other`` may have its scores binned by that."""
@@ -120,14 +135,16 @@ class PixelStore:
             self._spill()
 
     def _spill(self) -> None:
-        for cells, pixels in self.kept or ():
-            for cell in cells:
-                histogram = self.bins.setdefault(cell, Histogram(self.bits))
-                if pixels.normal.size:
-                    histogram.add(NORMAL, *count_bins(pixels.normal, self.bits))
-                if pixels.anomalous.size:
-                    histogram.add(ANOMALOUS, *count_bins(pixels.anomalous, self.bits))
-                    histogram.add(OVERLAP, *count_bins(pixels.anomalous, self.bits, pixels.weights))
+        kept = self.kept or []
+        for owners, images in _by_owners([cells for cells, _ in kept]).items():
+            normal, anomalous, weights = (
+                np.concatenate(parts) for parts in zip(*(kept[image][1] for image in images), strict=True)
+            )
+            if normal.size:
+                self._count(owners, NORMAL, normal)
+            if anomalous.size:
+                self._count(owners, ANOMALOUS, anomalous)
+                self._count(owners, OVERLAP, anomalous, weights)
         self.kept = None
         self._fit()
 
@@ -147,23 +164,8 @@ def _cells(class_name: str, anomalous: bool, groups: Iterable[str]) -> tuple[Cel
     return (Cell(class_name, ANOMALOUS_IMAGES), *(Cell(class_name, GROUP, group) for group in groups))
 
 
-def _by_cell(cells: Sequence[tuple[Cell, ...]]) -> Mapping[Cell, list[int]]:
-    images: dict[Cell, list[int]] = {}
+def _by_owners(cells: Sequence[tuple[Cell, ...]]) -> Mapping[tuple[Cell, ...], list[int]]:
+    images: dict[tuple[Cell, ...], list[int]] = {}
     for image, owners in enumerate(cells):
-        for cell in owners:
-            images.setdefault(cell, []).append(image)
+        images.setdefault(owners, []).append(image)
     return images
-
-
-def _chunks(scores: Any) -> Sequence[Any]:
-    """Cut an array so that the temporaries of its counting stay in the cache; leave a tensor whole."""
-    if not isinstance(scores, np.ndarray):
-        return [scores]
-    return np.array_split(scores, -(-scores.size // CHUNK))
-
-
-def _move_to_anomalous(histogram: Histogram, scores: npt.NDArray[np.float32], weights: FloatArray) -> None:
-    pages, counts = count_bins(scores, histogram.bits)
-    histogram.add(ANOMALOUS, pages, counts)
-    histogram.add(NORMAL, pages, -counts)
-    histogram.add(OVERLAP, *count_bins(scores, histogram.bits, weights))

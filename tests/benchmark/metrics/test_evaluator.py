@@ -193,15 +193,25 @@ def test_scores_that_stay_tensors_as_on_a_gpu_are_counted_like_arrays(mode: str)
 
 def test_counting_bins_of_a_tensor_equals_counting_those_of_the_array() -> None:
     torch = pytest.importorskip("torch")
+    from benchmark.metrics.histogram import NORMAL, Histogram
     from benchmark.metrics.keys import count_bins
 
-    for values in (MAPS.ravel(), MAPS.ravel() - np.float32(0.6), np.float32([-0.0, 0.0, 1e-45, -3e38])):
-        both = [count_bins(scores, 20) for scores in (values, torch.from_numpy(values))]
-        ours, theirs = (
-            {page: row.tolist() for page, row in zip(pages, counts, strict=True) if row.any()}
-            for pages, counts in both
-        )
-        assert ours == theirs
+    spread = np.geomspace(1e-38, 1.0, 500, dtype=np.float32)
+    extremes = np.float32([-0.0, 0.0, 1e-45, -3e38])
+    for values in (
+        MAPS.ravel(),
+        MAPS.ravel() - np.float32(0.6),
+        extremes,
+        spread,
+        np.append(-spread, spread),
+    ):
+        ours, theirs = Histogram(20), Histogram(20)
+        for histogram, scores in ((ours, values), (theirs, torch.from_numpy(values))):
+            for pages, counts in count_bins(scores, 20):
+                histogram.add(NORMAL, pages, counts)
+        assert ours.occupied()[1].sum() == values.size
+        for one, other in zip(ours.occupied(), theirs.occupied(), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_state_survives_a_file_without_pickle(mode: str) -> None:

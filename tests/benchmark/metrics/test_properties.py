@@ -17,6 +17,7 @@ from scipy import ndimage
 
 import benchmark.metrics
 from benchmark.metrics import METRICS, Evaluation, Evaluator
+from benchmark.metrics.histogram import NORMAL, Histogram
 from benchmark.metrics.keys import FINEST_BITS, bin_edges, count_bins
 
 THRESHOLD_METRICS = {"pixel_f1_.2_.8", "pixel_acc_.2_.8", "pixel_iou_.2_.8"}
@@ -220,12 +221,13 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
 @given(st.lists(SCORES, min_size=1, max_size=60))
 def test_each_score_is_counted_in_the_bin_whose_edges_hold_it(scores: list[float]) -> None:
     values = np.array(scores, np.float32)
-    pages, counts = count_bins(values, FINEST_BITS)
-    numbers = (pages[:, None] * counts.shape[1] + np.arange(counts.shape[1])).reshape(-1)
-    assert (np.diff(numbers) > 0).all()
-    filled = np.flatnonzero(counts.reshape(-1))
-    low, high = bin_edges(numbers[filled], FINEST_BITS)
-    owners = np.repeat(np.arange(low.size), counts.reshape(-1)[filled])
+    histogram = Histogram(FINEST_BITS)
+    for pages, counts in count_bins(values, FINEST_BITS):
+        histogram.add(NORMAL, pages, counts)
+    filled, contents = histogram.occupied()
+    assert (np.diff(filled) > 0).all()
+    low, high = bin_edges(filled, FINEST_BITS)
+    owners = np.repeat(np.arange(low.size), contents[NORMAL].astype(int))
     for value, index in zip(np.sort(values).tolist(), owners, strict=True):
         at_zero = low[index] == high[index] == 0 and abs(value) < 2e-42
         assert at_zero or low[index] <= value < high[index]
