@@ -216,7 +216,7 @@ class PixelCache:
             decoded = loaded(_Decoder(missing, self.size), order, workers)
             for chunk, (rows, whole, bad) in zip(order, decoded, strict=True):
                 problems += bad
-                pixels.write(rows.tobytes())
+                pixels.write(rows.data)
                 _sync(pixels.fileno(), pixels.flush)
                 for number, row in zip(whole, rows, strict=True):
                     sample = missing[number]

@@ -150,15 +150,14 @@ def _blur_matrix(length: int, sigma: float, device: torch.device, dtype: torch.d
     """
     radius = int(TRUNCATE * sigma + 0.5)
     total = sum(math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1))
-    images = radius // (2 * length) + 1
+    period = 2 * length
+    images = radius // period + 1
+    shifts = torch.arange(-images, images + 1, device=device) * period
+    offsets = torch.arange(period, device=device) + shifts[:, None]
+    weights = torch.exp(offsets.to(dtype).square() * (-0.5 / sigma**2)) / total
+    at_distance = torch.where(offsets.abs() <= radius, weights, torch.zeros_like(weights)).sum(0)
     pixels = torch.arange(length, device=device)
-    matrix = torch.zeros(length, length, device=device, dtype=dtype)
-    for shift in range(-2 * length * images, 2 * length * images + 1, 2 * length):
-        for mirrored in (pixels, -1 - pixels):
-            distance = mirrored[None] + shift - pixels[:, None]
-            weight = torch.exp(distance.to(dtype).square() * (-0.5 / sigma**2)) / total
-            matrix = matrix + torch.where(distance.abs() <= radius, weight, torch.zeros_like(weight))
-    return matrix
+    return at_distance[(pixels - pixels[:, None]).abs()] + at_distance[pixels + pixels[:, None] + 1]
 
 
 def _resize(levels: Tensor, size: tuple[int, ...]) -> Tensor:

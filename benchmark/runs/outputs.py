@@ -99,16 +99,11 @@ def _score_from(row: dict[str, str]) -> ImageScore:
 
 def shrink(images: npt.NDArray[Any]) -> FloatArray:
     """Return area means of maps or masks (B, H, W) as float32 (B, 64, 64)."""
-    batch, height, width = images.shape
-    rows, down = divmod(height, PREVIEW_SIZE)
-    columns, across = divmod(width, PREVIEW_SIZE)
-    if rows and columns and not down and not across:
-        blocks = images.reshape(batch, PREVIEW_SIZE, rows, PREVIEW_SIZE, columns)
-        means: FloatArray = blocks.mean(axis=(2, 4), dtype=np.float32)
-        return means
     size = (PREVIEW_SIZE, PREVIEW_SIZE)
-    resized = [cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(resized).astype(np.float32) if batch else np.zeros((0, *size), np.float32)
+    small = np.empty((len(images), *size), np.float32)
+    for image, place in zip(images, small, strict=True):
+        cv2.resize(image.astype(np.float32), size, dst=place, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def write_previews(directory: Path, maps: FloatArray, masks: npt.NDArray[Any]) -> None:
