@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from benchmark.metrics.histogram import ANOMALOUS, NORMAL, OVERLAP, Histogram
 from benchmark.metrics.keys import BoolArray, FloatArray, bin_edges
 
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 InBin = Literal["even", "best", "worst"]  # how the pixels of a bin are thought to lie in it
 
 
@@ -125,19 +126,63 @@ def counts_from_scores(
     >>> counts.low.tolist(), counts.normal.tolist(), counts.anomalous.tolist()
     ([1.0, 2.0], [2.0, 0.0], [1.0, 1.0])
     """
-    normal_scores, normal_counts = np.unique(_joined(normal), return_counts=True)
-    scores = _joined(anomalous)
-    anomalous_scores, owners = np.unique(scores, return_inverse=True)
+    scores, amounts = np.unique(_joined(normal), return_counts=True)
+    counts = _counted(scores, amounts, _joined(anomalous), _joined(weights), regions)
+    edges = counts.low
+    return replace(counts, minimum=float(edges[0]), maximum=float(edges[-1])) if edges.size else counts
+
+
+def condensed_counts(
+    normal: Sequence[FloatArray],
+    anomalous: Sequence[npt.NDArray[Any]],
+    weights: Sequence[FloatArray],
+    regions: int,
+    places_told_apart: Callable[[FloatArray], npt.NDArray[np.intp]],
+) -> ScoreCounts:
+    """Count scores in far fewer entries, from which every metric is the same; curves have fewer points.
+
+    Normal scores are one entry, at the highest of them, unless an anomalous score or a threshold lies between them.
+
+    Args:
+        normal: flat arrays of scores, each ascending.
+        anomalous, weights, regions: as of :func:`counts_from_scores`.
+        places_told_apart: where ascending scores are cut by thresholds.
+
+    Returns:
+        The counts; their extremes are NaN.
+    """
+    bad = _joined(anomalous)
+    own = np.unique(bad).astype(np.float64)
+    tops, amounts = [np.zeros(0)], [np.zeros(0, np.intp)]
+    for scores in normal:
+        beside = [np.searchsorted(scores, own, side) for side in _SIDES]
+        places = np.unique(np.concatenate([[0, scores.size], *beside, places_told_apart(scores)]))
+        tops.append(scores[places[1:] - 1])
+        amounts.append(np.diff(places))
+    entries, owners = np.unique(np.concatenate(tops), return_inverse=True)
+    totals = np.bincount(owners, np.concatenate(amounts), entries.size)
+    return _counted(entries, totals, bad, _joined(weights), regions)
+
+
+def _counted(
+    normal_scores: npt.NDArray[Any],
+    amounts: npt.NDArray[Any],
+    anomalous: npt.NDArray[Any],
+    weights: FloatArray,
+    regions: int,
+) -> ScoreCounts:
+    """Bring distinct ``normal_scores``, so many of each, and ``anomalous`` ones together; extremes are NaN."""
+    anomalous_scores, owners = np.unique(anomalous, return_inverse=True)
     low = np.unique(np.concatenate([normal_scores, anomalous_scores]))
     totals = np.zeros((3, low.size))
-    totals[NORMAL, np.searchsorted(low, normal_scores)] = normal_counts
+    totals[NORMAL, np.searchsorted(low, normal_scores)] = amounts
     where = np.searchsorted(low, anomalous_scores)
     totals[ANOMALOUS, where] = np.bincount(owners, minlength=where.size)
-    totals[OVERLAP, where] = np.bincount(owners, _joined(weights), minlength=where.size)
+    totals[OVERLAP, where] = np.bincount(owners, weights, minlength=where.size)
     edges = low.astype(np.float64)
-    extremes = (float(edges[0]), float(edges[-1])) if edges.size else (np.nan, np.nan)
-    normal_pixels, anomalous_pixels, overlap = totals
-    return ScoreCounts(edges, edges, normal_pixels, anomalous_pixels, overlap, regions, *extremes)
+    return ScoreCounts(
+        edges, edges, totals[NORMAL], totals[ANOMALOUS], totals[OVERLAP], regions, np.nan, np.nan
+    )
 
 
 def counts_from_bins(histogram: Histogram, regions: int, minimum: float, maximum: float) -> ScoreCounts:

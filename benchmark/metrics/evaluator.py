@@ -298,13 +298,13 @@ class Evaluator:
         known = [row for row in rows if row.has_truth]
         if len(known) < len(rows) and not any(_bad(row) for row in known):
             return Subset(images, None, NO_MASKS)
-        bad = Cell(class_name, ANOMALOUS_IMAGES) if group is None else Cell(class_name, GROUP, group)
-        pixels = self.store.counts(
-            (Cell(class_name, NORMAL_IMAGES), bad),
-            regions=sum(row.regions for row in known),
-            minimum=min(row.minimum for row in known),
-            maximum=max(row.maximum for row in known),
-        )
+        regions = sum(row.regions for row in known)
+        extremes = min(row.minimum for row in known), max(row.maximum for row in known)
+        normal = Cell(class_name, NORMAL_IMAGES)
+        if group is None:
+            cells = (normal, Cell(class_name, ANOMALOUS_IMAGES))
+            return Subset(images, self.store.counts(cells, regions, *extremes))
+        pixels = self.store.group_counts(normal, Cell(class_name, GROUP, group), regions, *extremes)
         return Subset(images, pixels)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.metrics.counts import ScoreCounts, counts_from_bins, counts_from_scores
+from benchmark.metrics.counts import ScoreCounts, condensed_counts, counts_from_bins, counts_from_scores
 from benchmark.metrics.histogram import ANOMALOUS, NORMAL, OVERLAP, Histogram, total
 from benchmark.metrics.inputs import Batch
 from benchmark.metrics.keys import FINEST_BITS, FloatArray, count_bins
 from benchmark.metrics.regions import Regions, region_weights
+from benchmark.metrics.thresholds import places_of_thresholds
 
 KEPT_PIXELS = 1 << 22  # 64 maps of 256×256: up to here the streaming mode is exact
 STATE_BYTES = 128 << 20  # all histograms together; beyond it their resolution is halved
@@ -46,6 +48,7 @@ class PixelStore:
         ) = []  # None: they were spilled into the bins
         self.bits = FINEST_BITS
         self.bins: dict[Cell, Histogram] = {}
+        self._ordered: dict[Cell, FloatArray] = {}  # normal scores of cells, ascending, until more come
 
     @property
     def nbytes(self) -> int:
@@ -63,6 +66,7 @@ class PixelStore:
             _cells(name, bad, groups)
             for name, bad, groups in zip(batch.classes, anomalous, batch.groups, strict=True)
         ]
+        self._ordered.clear()
         if self.kept is not None:
             for image, (indices, weights, _) in enumerate(found):
                 row = batch.on_cpu(image)
@@ -103,6 +107,7 @@ class PixelStore:
 
     def merge(self, other: PixelStore) -> None:
         """Add another store's pixels; ``other`` may have its scores binned by that."""
+        self._ordered.clear()
         if self.kept is not None and other.kept is not None:
             self.kept += other.kept
             self._spill_if_many()
@@ -120,12 +125,36 @@ class PixelStore:
     def counts(self, cells: Sequence[Cell], regions: int, minimum: float, maximum: float) -> ScoreCounts:
         """Return the counts of the images in ``cells``; the caller knows their regions and extremes."""
         if self.kept is None:
-            histogram = total((self.bins[cell] for cell in cells if cell in self.bins), self.bits)
-            return counts_from_bins(histogram, regions, minimum, maximum)
+            return self._binned(cells, regions, minimum, maximum)
         wanted = set(cells)
         parts = [pixels for owners, pixels in self.kept if not wanted.isdisjoint(owners)]
         normal, anomalous, weights = zip(*parts, strict=True) if parts else ((), (), ())
         return counts_from_scores(normal, anomalous, weights, regions)
+
+    def group_counts(
+        self, normal: Cell, group: Cell, regions: int, minimum: float, maximum: float
+    ) -> ScoreCounts:
+        """Return counts for the metrics of a class's ``normal`` images and a group's: with few entries."""
+        if self.kept is None:
+            return self._binned((normal, group), regions, minimum, maximum)
+        if normal not in self._ordered:  # once for all groups
+            self._ordered[normal] = _ascending(pixels.normal for pixels in self._of(normal))
+        anomalous = self._of(group)
+        counts = condensed_counts(
+            [self._ordered[normal], _ascending(pixels.normal for pixels in anomalous)],
+            [pixels.anomalous for pixels in anomalous],
+            [pixels.weights for pixels in anomalous],
+            regions,
+            lambda scores: places_of_thresholds(scores, minimum, maximum),
+        )
+        return replace(counts, minimum=minimum, maximum=maximum)
+
+    def _of(self, cell: Cell) -> list[KeptPixels]:
+        return [pixels for owners, pixels in self.kept or () if cell in owners]
+
+    def _binned(self, cells: Iterable[Cell], regions: int, minimum: float, maximum: float) -> ScoreCounts:
+        histogram = total((self.bins[cell] for cell in cells if cell in self.bins), self.bits)
+        return counts_from_bins(histogram, regions, minimum, maximum)
 
     def _spill_if_many(self) -> None:
         if (
@@ -169,3 +198,7 @@ def _by_owners(cells: Sequence[tuple[Cell, ...]]) -> Mapping[tuple[Cell, ...], l
     for image, owners in enumerate(cells):
         images.setdefault(owners, []).append(image)
     return images
+
+
+def _ascending(parts: Iterable[npt.NDArray[Any]]) -> FloatArray:
+    return np.sort(np.concatenate([np.zeros(0), *parts]))

@@ -6,11 +6,14 @@ COCO-AD Benchmark, 2024, section 5.1. All of them hinge on the two most extreme 
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmark.metrics.counts import InBin, ScoreCounts
+from benchmark.metrics.keys import FloatArray
 from benchmark.metrics.ranking import FPR_LIMIT, f1, iou
 
 MID_THRESHOLDS = np.arange(2, 9) / 10  # .2, .3 … .8 of the normalised range
@@ -23,9 +26,29 @@ WIDE = 0.5  # share of the range of scores
 
 def normalised(counts: ScoreCounts) -> ScoreCounts:
     """Return the counts with scores mapped to [0, 1] by the extremes of the set, which must differ."""
-    span = counts.maximum - counts.minimum
-    low, high = ((edge - counts.minimum) / span for edge in (counts.low, counts.high))
+    low, high = (_unit(edge, counts.minimum, counts.maximum) for edge in (counts.low, counts.high))
     return replace(counts, low=np.clip(low, 0, 1), high=np.clip(high, 0, 1), minimum=0.0, maximum=1.0)
+
+
+def places_of_thresholds(scores: FloatArray, minimum: float, maximum: float) -> npt.NDArray[np.intp]:
+    """Return how many of ascending ``scores`` are at most each threshold of this module, of a set of such extremes."""
+    at_steps = np.searchsorted(scores, _steps(minimum, maximum), side="right")
+    if minimum == maximum:
+        return at_steps
+    unit = [
+        bisect.bisect_right(scores, threshold, key=lambda score: _unit(score, minimum, maximum))
+        for threshold in np.concatenate([SWEEP, MID_THRESHOLDS])
+    ]
+    return np.concatenate([at_steps, np.array(unit, np.intp)])
+
+
+def _unit(scores: FloatArray, minimum: float, maximum: float) -> FloatArray:
+    result: FloatArray = (scores - minimum) / (maximum - minimum)
+    return result
+
+
+def _steps(minimum: float, maximum: float) -> FloatArray:
+    return minimum + np.arange(AUPRO_STEPS, dtype=np.float64) * ((maximum - minimum) / AUPRO_STEPS)
 
 
 def sweep_metrics(counts: ScoreCounts, side: InBin = "even") -> tuple[float, float]:
@@ -52,10 +75,7 @@ def aupro_at_steps(counts: ScoreCounts, side: InBin = "even", limit: float = FPR
     The points whose false-positive rate is below ``limit`` are kept, their rates stretched to [0, 1] by
     their own smallest and largest, and the area is the trapezoid's. NaN when fewer than two rates are left.
     """
-    steps = counts.minimum + np.arange(AUPRO_STEPS, dtype=np.float64) * (
-        (counts.maximum - counts.minimum) / AUPRO_STEPS
-    )
-    fp, _, overlap = counts.above(steps, side)
+    fp, _, overlap = counts.above(_steps(counts.minimum, counts.maximum), side)
     fpr = fp / counts.normal.sum()
     kept = fpr < limit
     rates, pro = fpr[kept][::-1], overlap[kept][::-1] / counts.regions

@@ -19,9 +19,11 @@ from benchmark.datasets import load_dataset
 from benchmark.datasets.cache import CachedRows, PixelCache, cache_of
 from benchmark.datasets.cut import Cut
 
-SIDE = 256  # pixels, of the drawn images
+SIDE = 256  # pixels that a network sees
 CACHED = 128  # pixels, of the cache
-IMAGES = 400, 400  # drawn at share 1: to train on, to score
+OF_COCO = 640  # pixels, of images as large as COCO's
+IMAGES = 100, 100  # of these, to train on, to score
+SCORED = 4952  # images of COCO-AD's test set, drawn at share 1
 BAR = "━".encode()
 BENCH = "from benchmark.cli import main; main()"
 
@@ -29,7 +31,7 @@ BENCH = "from benchmark.cli import main; main()"
 def measure(bench: Bench) -> Iterator[Row]:
     """Measure on a drawn sample."""
     os.environ["COCOAD_CACHE"] = str(bench.work / "home")
-    data = _built(bench)
+    data = _built(bench, "drawn", *IMAGES, OF_COCO)
     libraries = lambda: command(sys.executable, "-c", "import torch, timm")  # noqa: E731
     run = ("run", "--dataset", data, "--image-size", 64, "--weights", "random", "--method")
     cache = ("--cache", bench.work / "first")
@@ -44,10 +46,9 @@ def measure(bench: Bench) -> Iterator[Row]:
     yield from _pixels(bench, data)
 
 
-def _built(bench: Bench) -> Path:
-    root, data = bench.work / "drawn", bench.work / "drawn-ad"
-    train, val = (max(32, round(count * bench.share)) for count in IMAGES)
-    tool("cocoad", "sample", root, "--train", train, "--val", val, "--size", SIDE)
+def _built(bench: Bench, name: str, train: int, val: int, size: int) -> Path:
+    root, data = bench.work / name, bench.work / f"{name}-ad"
+    tool("cocoad", "sample", root, "--train", train, "--val", val, "--size", size)
     tool("cocoad", "build", "--coco-root", root, "--out", data)
     return data
 
@@ -88,19 +89,22 @@ def _pixels(bench: Bench, data: Path) -> Iterator[Row]:
                 np.asarray(image.convert("RGB").resize((CACHED, CACHED), Image.Resampling.BILINEAR))
 
     ours, theirs = bench.turns(lambda: here(fill), lambda: here(decode))
-    size = f"{len(samples):,} images of {SIDE} to {CACHED} px, one process"
+    size = f"{len(samples):,} images of {OF_COCO} to {CACHED} px, one process"
     yield bench.faster(f"pixel cache, {size}", ours, theirs, 0.9, "Pillow")
-    rows = CachedRows(filled[-1], dataset.test)
-    yield from _scoring(bench, data, filled[-1], rows)
+    yield from _scoring(bench)
 
 
-def _scoring(bench: Bench, data: Path, cache: PixelCache, rows: CachedRows) -> Iterator[Row]:
+def _scoring(bench: Bench) -> Iterator[Row]:
     import torch
 
     from benchmark.methods.registry import create
     from benchmark.training.evaluate import Scoring, evaluate
 
+    data = _built(bench, "scored", 40, max(32, round(SCORED * bench.share)), CACHED)
     test = load_dataset(data).test
+    cache = cache_of(data, test, CACHED, bench.work / "test-pixels")
+    cache.fill(test, 0)
+    rows = CachedRows(cache, test)
     method = create("mean-image", CACHED, None)
     scoring = Scoring(Cut(test, test), rows, CACHED, 32, torch.device("cpu"), workers=0)
 
@@ -120,11 +124,16 @@ def _scoring(bench: Bench, data: Path, cache: PixelCache, rows: CachedRows) -> I
 def _predicting(bench: Bench, rows: CachedRows) -> Iterator[Row]:
     import torch
 
+    from benchmark.inference.exported import load_onnx
+    from benchmark.inference.onnx import export_onnx
     from benchmark.inference.trained import TrainedModel
     from benchmark.methods.registry import create
 
     method = create("invad-lite", SIDE, "resnet18").eval()
-    model = TrainedModel(method, "invad-lite", SIDE, torch.device("cpu"))
+    model = TrainedModel(method, torch.device("cpu"), name="invad-lite", image_size=SIDE)
+    file = bench.work / "model.onnx"
+    export_onnx(model, file)
+    exported = load_onnx(file)
     image = Image.fromarray(rows.rows([0])[0]).resize((SIDE, SIDE))
     pixels = torch.rand(1, 3, SIDE, SIDE)
 
@@ -132,7 +141,13 @@ def _predicting(bench: Bench, rows: CachedRows) -> Iterator[Row]:
         with torch.inference_mode():
             method.anomaly_maps(pixels)
 
-    model.predict(image)
-    forward()
-    ours, theirs = bench.turns(lambda: here(lambda: model.predict(image)), lambda: here(forward))
-    yield bench.dearer(f"predict of an image at {SIDE} px, second call", ours, theirs, 1.3, "the network")
+    def session() -> None:
+        exported.session.run(["maps", "scores"], {"images": pixels.numpy()})
+
+    for name, one, network in (("predict", model, forward), ("predict in onnxruntime", exported, session)):
+        one.predict(image)
+        network()
+        ours, theirs = bench.turns(
+            lambda one=one: here(lambda: one.predict(image)), lambda network=network: here(network)
+        )  # type: ignore[misc]
+        yield bench.dearer(f"{name} of an image at {SIDE} px, second call", ours, theirs, 1.3, "the network")

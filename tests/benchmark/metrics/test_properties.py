@@ -17,8 +17,10 @@ from scipy import ndimage
 
 import benchmark.metrics
 from benchmark.metrics import METRICS, Evaluation, Evaluator
+from benchmark.metrics.counts import counts_from_scores
 from benchmark.metrics.histogram import NORMAL, Histogram
 from benchmark.metrics.keys import FINEST_BITS, bin_edges, count_bins
+from benchmark.metrics.thresholds import MID_THRESHOLDS, SWEEP, normalised, places_of_thresholds
 
 THRESHOLD_METRICS = {"pixel_f1_.2_.8", "pixel_acc_.2_.8", "pixel_iou_.2_.8"}
 SCORES = st.one_of(
@@ -39,6 +41,9 @@ def sets(draw: st.DrawFn) -> tuple[Any, Any]:
     scores = [draw(SCORES)] * size if constant else draw(st.lists(SCORES, min_size=size, max_size=size))
     masks = draw(st.lists(st.booleans(), min_size=size, max_size=size))
     return np.array(scores, np.float32).reshape(shape), np.array(masks).reshape(shape)
+
+
+HUNDREDTHS = st.lists(st.integers(-100, 100), min_size=1, max_size=60)  # where thresholds lie
 
 
 def scored(maps: Any, masks: Any, keep_scores: bool = True, batch: int = 4) -> Evaluation:
@@ -215,6 +220,36 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
         assert result.failed == 0, module.name
         attempted += result.attempted
     assert attempted > 20
+
+
+@quickly
+@given(st.one_of(sets(), HUNDREDTHS.map(lambda drawn: _row(np.array(drawn) / np.float32(100)))))
+def test_a_group_of_all_anomalous_images_is_scored_as_the_set(drawn: tuple[Any, Any]) -> None:
+    maps, masks = drawn
+    evaluator = Evaluator()
+    evaluator.update(maps, masks, groups=[("all",)] * len(maps))
+    found = evaluator.compute()
+    for of_group in found.per_group.values():
+        for protocol, values in found.metrics.items():
+            assert of_group[protocol] == pytest.approx(values, abs=1e-12, nan_ok=True)
+
+
+@quickly
+@given(st.integers(-50, 50), st.integers(1, 9))
+def test_scores_are_cut_where_the_normalised_ones_pass_a_threshold(first: int, twentieths: int) -> None:
+    scores = np.float64(np.arange(first, first + 20 * twentieths + 1) / np.float32(100))
+    counts = counts_from_scores([scores], [], [], 0)
+    unit = normalised(counts).low
+    places = places_of_thresholds(scores, counts.minimum, counts.maximum)
+    for thresholds in (SWEEP, MID_THRESHOLDS):
+        assert set(np.searchsorted(unit, thresholds, side="right")) <= set(places)
+
+
+def _row(scores: Any) -> tuple[Any, Any]:
+    """Return one normal image and one whose every third pixel is anomalous."""
+    masks = np.zeros((2, 1, scores.size), bool)
+    masks[1, 0, ::3] = True
+    return np.stack([scores, scores[::-1]])[:, None].astype(np.float32), masks
 
 
 @quickly
