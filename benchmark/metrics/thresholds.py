@@ -17,7 +17,7 @@ from benchmark.metrics.keys import FloatArray
 from benchmark.metrics.ranking import FPR_LIMIT, f1, iou
 
 MID_THRESHOLDS = np.arange(2, 9) / 10  # .2, .3 … .8 of the normalised range
-SWEEP = np.arange(21) / 20  # 0, .05 … 1 of the normalised range
+SWEEP = np.arange(21) / 20  # 0, .05 … 1 of the normalised range, the former among them
 AUPRO_STEPS = 100
 
 FEW = 1e-4  # share of the pixels
@@ -37,7 +37,7 @@ def places_of_thresholds(scores: FloatArray, minimum: float, maximum: float) -> 
         return at_steps
     unit = [
         bisect.bisect_right(scores, threshold, key=lambda score: _unit(score, minimum, maximum))
-        for threshold in np.concatenate([SWEEP, MID_THRESHOLDS])
+        for threshold in SWEEP
     ]
     return np.concatenate([at_steps, np.array(unit, np.intp)])
 
