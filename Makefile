@@ -5,7 +5,7 @@ DEMO ?= demo
 LOWEST := .venv-lowest
 LOWEST_EXTRAS := figures hub offline onnx report slurm tensorboard
 
-.PHONY: demo test check audit fuzz reliability mutation performance docs docs-links lock lowest dist clean
+.PHONY: demo test check audit fuzz fuzz-guided reliability mutation performance docs docs-links lock lowest dist clean
 
 .venv/.demo: EXTRAS := offline,report
 .venv/.docs: EXTRAS := docs
@@ -38,6 +38,12 @@ audit: .venv/.installed
 SECONDS ?= 600
 fuzz: .venv/.installed
 	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+# The same, led by what code an input reaches: EACH reader so many seconds (Linux, Python up to 3.13).
+EACH ?= 20
+fuzz-guided: .venv/.installed
+	$(BIN)/pip install --quiet 'atheris>=3.0'
+	$(BIN)/python -W ignore -m tests.fuzz.guided $(EACH)
 
 # What docs/reliability.md claims: corruption found, damaged files refused, full disks and some 200 kills survived; -s
 # prints the counts. KILLS are the moments for each command and signal.
