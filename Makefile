@@ -46,10 +46,11 @@ fuzz-guided: .venv/.installed
 	$(BIN)/python -W ignore -m tests.fuzz.guided $(EACH)
 
 # What docs/reliability.md claims: corruption found, damaged files refused, full disks and some 200 kills survived; -s
-# prints the counts. KILLS are the moments for each command and signal.
+# prints the counts. KILLS are the moments for each command and signal, RUNS follow each other in one process.
 KILLS ?= 7
+RUNS ?= 500
 reliability: .venv/.installed
-	KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/cocoad/verify/test_mutations.py tests/reliability tests/fuzz
+	KILLS=$(KILLS) RUNS=$(RUNS) $(BIN)/python -m pytest -s tests/cocoad/verify/test_mutations.py tests/reliability tests/fuzz
 
 # Small changes to the code, and which of them no test notices: all, or NAMES='benchmark.metrics.curves*'.
 mutation: .venv/.installed
