@@ -21,11 +21,13 @@ demo: $(or $(wildcard .venv/.installed),.venv/.demo)
 test: .venv/.installed
 	$(BIN)/pytest -n auto --dist loadfile -m 'not gpu and not performance'
 
+HARNESSES := $(wildcard tests/performance/*.py tests/reliability/*.py tests/fuzz/*.py)
 check: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
 	$(BIN)/mypy
+	MYPYPATH=tests/performance:. $(BIN)/mypy --explicit-package-bases $(HARNESSES)
 	$(BIN)/lint-imports
 
 # Code that could be abused, and known weaknesses of what the lock files name (that needs the registry's list).

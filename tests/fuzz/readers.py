@@ -140,7 +140,7 @@ def _annotations(path: Path) -> None:
 
 def _outline(path: Path) -> None:
     for kind in ("ader", "coco"):
-        rasterize([parse_segmentation(msgspec.Raw(path.read_bytes()), 10, 12)], 10, 12, kind)  # type: ignore[arg-type]
+        rasterize([parse_segmentation(msgspec.Raw(path.read_bytes()), 10, 12)], 10, 12, kind)
 
 
 def _dataset(path: Path) -> None:

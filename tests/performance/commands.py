@@ -8,7 +8,8 @@ import pty
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,7 @@ def _predicting(bench: Bench, rows: CachedRows) -> Iterator[Row]:
     import torch
 
     from benchmark.inference.exported import load_onnx
+    from benchmark.inference.model import Model
     from benchmark.inference.onnx import export_onnx
     from benchmark.inference.trained import TrainedModel
     from benchmark.methods.registry import create
@@ -144,10 +146,10 @@ def _predicting(bench: Bench, rows: CachedRows) -> Iterator[Row]:
     def session() -> None:
         exported.session.run(["maps", "scores"], {"images": pixels.numpy()})
 
-    for name, one, network in (("predict", model, forward), ("predict in onnxruntime", exported, session)):
+    sides: list[tuple[str, Model, Callable[[], None]]]
+    sides = [("predict", model, forward), ("predict in onnxruntime", exported, session)]
+    for name, one, network in sides:
         one.predict(image)
         network()
-        ours, theirs = bench.turns(
-            lambda one=one: here(lambda: one.predict(image)), lambda network=network: here(network)
-        )  # type: ignore[misc]
+        ours, theirs = bench.turns(partial(here, partial(one.predict, image)), partial(here, network))
         yield bench.dearer(f"{name} of an image at {SIDE} px, second call", ours, theirs, 1.3, "the network")

@@ -8,11 +8,12 @@ repeated over the batch, upsampling inserts zeros, memory is contiguous, numbers
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.methods.invad.convolution import ScaledConv2d, blur_kernel
 from benchmark.methods.invad.method import InvAD
@@ -69,15 +70,19 @@ def literal_reconstruct(method: InvAD, features: Sequence[Tensor]) -> list[Tenso
     x = literal_conv(decoder.stem, decoder.constant.repeat(len(code), 1, 1, 1))
     outputs = []
     for style_convs, style_map, blocks in zip(fuser.styles, decoder.style_maps, decoder.stages, strict=True):
-        for conv in style_convs:  # type: ignore[union-attr]
+        for conv in _parts(style_convs):
             code = literal_conv(conv, code)
         style = code
-        for conv in style_map:  # type: ignore[union-attr]
+        for conv in _parts(style_map):
             style = literal_conv(conv, style)
-        for block in blocks:  # type: ignore[union-attr]
+        for block in _parts(blocks):
             x = literal_block(block, x, style)
         outputs.append(x)
     return outputs[::-1]
+
+
+def _parts(module: nn.Module) -> Iterator[Any]:
+    return module.children()
 
 
 def literal_loss(method: InvAD, images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -34,7 +35,8 @@ from cocoad.dataset.manifest import (
 
 def build(root: Path, out: Path) -> None:
     """Build all splits with the default options."""
-    paths = {part: root / "annotations" / f"instances_{part}2017.json" for part in ("train", "val")}
+    parts: tuple[Literal["train"], Literal["val"]] = ("train", "val")
+    paths = {part: root / "annotations" / f"instances_{part}2017.json" for part in parts}
     train, val = COCO(paths["train"]), COCO(paths["val"])
     inputs = {k: InputFile(path.name, path.stat().st_size, sha256_file(path)) for k, path in paths.items()}
     summaries = {str(split): build_split(train, val, split, out) for split in SPLITS}
@@ -83,7 +85,7 @@ def build_split(train: COCO, val: COCO, split: int, out: Path) -> SplitSummary:
     return SplitSummary(*counts, equal, hashlib.sha256(data).hexdigest())
 
 
-def draw(coco: COCO, annotation: dict, mask: np.ndarray) -> None:
+def draw(coco: COCO, annotation: dict[str, Any], mask: np.ndarray[Any, Any]) -> None:
     """Draw one annotation as the published benchmark does."""
     if isinstance(annotation["segmentation"], list):
         for ring in annotation["segmentation"]:

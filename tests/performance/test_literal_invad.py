@@ -26,7 +26,7 @@ def test_the_literal_implementation_has_the_same_loss_and_gradients(kind: type[I
         loss = torch.stack([F.mse_loss(r, f) for r, f in zip(reconstructions, features, strict=True)]).sum()
         return torch.autograd.grad(loss, parameters)
 
-    ours = gradients(method.reconstruct(features))
-    theirs = gradients(literal_reconstruct(method, features))
-    for name, a, b in zip(names, ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}")
+    own = gradients(method.reconstruct(features))
+    literal = gradients(literal_reconstruct(method, features))
+    for name, a, b in zip(names, own, literal, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-12, msg=f"{name}: {{}}".format)

@@ -59,7 +59,15 @@ def test_runs_in_one_process_hold_no_more_in_the_end_than_after_the_first(
     sources: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "tmp").mkdir()
-    command = [sys.executable, "-c", IN_ONE_PROCESS, str(RUNS), str(WARM), str(sources), str(tmp_path / "runs")]
+    command = [
+        sys.executable,
+        "-c",
+        IN_ONE_PROCESS,
+        str(RUNS),
+        str(WARM),
+        str(sources),
+        str(tmp_path / "runs"),
+    ]
     own = {"TMPDIR": str(tmp_path / "tmp"), "COCOAD_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -88,4 +96,5 @@ def test_commands_one_after_the_other_leave_nothing_but_their_runs(
 
 
 def _shared_memory() -> set[str]:
-    return {name for name in os.listdir("/dev/shm") if "torch" in name or "pymp" in name or "cocoad" in name}
+    found = Path("/dev/shm").glob("*")
+    return {path.name for path in found if any(mark in path.name for mark in ("torch", "pymp", "cocoad"))}
