@@ -26,7 +26,7 @@ from benchmark.submissions.suspicions import Prints, prints_of, suspicions
 from benchmark.submissions.truth import Truth, read_truths
 from cocoad.base.console import one_line
 from cocoad.base.errors import InputError
-from cocoad.base.files import sha256_bytes
+from cocoad.base.files import is_file, sha256_bytes
 
 SAME = 1e-6  # a metric, as a fraction
 SAME_RUN = 5e-3  # a run keeps its maps in half precision where that is fine enough for eyes
@@ -192,7 +192,7 @@ def _truth_of(split: PackedSplit, truths: Sequence[Truth]) -> Truth:
 
 def _content(folder: Path, file: File, most: int) -> bytes:
     path = folder / file.name
-    if path.is_symlink() or not path.is_file():
+    if not is_file(path) or path.is_symlink():
         raise _WrongError("file", file.name, "missing")
     if max(path.stat().st_size, file.bytes) > most:
         raise _WrongError("too-large", file.name, f"{path.stat().st_size:,} bytes, at most {most:,}")

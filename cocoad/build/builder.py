@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import hash_all, sha256_bytes
+from cocoad.base.files import hash_all, is_file, sha256_bytes
 from cocoad.base.staging import staged_directory
 from cocoad.build.draw import DrawnMasks, drawing
 from cocoad.build.manifests import Built, Inputs, Part, write_manifests
@@ -240,7 +240,7 @@ def _hashes(folders: Folders, advance: Advance, *parts: Part) -> dict[str, str]:
         for part in parts
         for name in part.annotations.file_names[_used_rows(part)].tolist()
     }
-    there = [(image, path) for image, path in paths.items() if path.is_file()]
+    there = [(image, path) for image, path in paths.items() if is_file(path)]
     return dict(hash_all(there, lambda done, total: advance("hashing images", done, total)))
 
 
@@ -265,7 +265,7 @@ def _hasher() -> Iterator[ThreadPoolExecutor]:
 
 def _is_nested_file(folder: Path, name: str) -> bool:
     """Look for an image in a folder below its part's own, which `_listing` does not see."""
-    return "/" in name and (folder / name).is_file()
+    return "/" in name and is_file(folder / name)
 
 
 def _listing(folder: Path) -> list[str]:

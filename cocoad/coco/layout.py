@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cocoad.base.errors import InputError
+from cocoad.base.files import is_file
 
 GET_COCO = "get train2017, val2017 and annotations_trainval2017 from https://cocodataset.org/#download"
 LITTER = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini|\.ipynb_checkpoints|__MACOSX", re.IGNORECASE)
@@ -87,7 +88,7 @@ def image_folder(root: Path, name: str, names: Sequence[str]) -> Path:
     standard = root / name
     step = max(1, len(names) // _PROBES)
     probes = list(names[::step])[:_PROBES]
-    if not probes or (standard / probes[0]).is_file():
+    if not probes or is_file(standard / probes[0]):
         return standard
     best, most = standard, _hits(standard, probes)
     token = _TOKENS["train" if name.startswith("train") else "val"]
@@ -116,7 +117,7 @@ def what_lies_in(root: Path) -> str:
 
 
 def _hits(folder: Path, names: Sequence[str]) -> int:
-    return sum((folder / name).is_file() for name in names)
+    return sum(is_file(folder / name) for name in names)
 
 
 def _find_annotations(root: Path, part: str) -> Path:

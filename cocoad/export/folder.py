@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 
 from cocoad.base.errors import InputError
+from cocoad.base.files import is_file
 from cocoad.base.images import without_size_warnings
 from cocoad.base.staging import staged_directory
 from cocoad.dataset.images import Images, find_images
@@ -68,7 +69,7 @@ def _images(splits: Collection[SplitManifest]) -> list[str]:
 
 def _check_images(images: Images, splits: Collection[SplitManifest]) -> None:
     wanted = _images(splits)
-    missing = [path for image in wanted if not (path := images.path(image)).is_file()]
+    missing = [path for image in wanted if not is_file(path := images.path(image))]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(wanted)} images are missing, first {missing[0]}: give --coco-root DIR"
