@@ -1,7 +1,7 @@
 """Commands ended at random moments: what is on disk is absent, unfinished or whole, and the rerun is as undisturbed.
 
 ``KILLS`` says how many moments each command and signal gets, not counting those at which it had ended already; ``-s``
-prints the counts. Commands of `cocoad` are processes of their own; those of `bench` are forks that have loaded torch
+prints the counts. Commands are forks of a process that has loaded all they need
 (`served`), but for the sweep's runs and torchrun's processes.
 """
 
@@ -63,7 +63,7 @@ class Started:
 
     def __init__(self, server: Server, arguments: list[str], sources: Path, out: Path) -> None:
         self.server, self.said = server, out.with_name("said")
-        alone = arguments[0] != "bench"
+        alone = arguments[0] == "torchrun"
         self.process = start(arguments, sources, out) if alone else None
         self.number = self.process.pid if self.process else serve(server, arguments, sources, out)
 
