@@ -23,6 +23,7 @@ from benchmark.submissions.atlas import ImageTable, csv_of, png_of
 from benchmark.submissions.codec import SIZES, Codec, FloatArray, GridArray, chosen_codec, fitted, quantised
 from benchmark.submissions.format import (
     LIMIT,
+    SAME_RUN,
     SUBMISSION_FILE,
     About,
     File,
@@ -109,7 +110,8 @@ def pack_split(
 
     Raises:
         UnusableMapsError: a map or score is missing, extra, ambiguous, unreadable or not finite.
-        InputError: the run is of other data, or a metric would differ by more than LIMIT points.
+        InputError: the run is of other data, its maps are not those of its record, or a metric would differ by more
+            than LIMIT points.
     """
     if source.record is not None and source.record.dataset.hash != dataset.hash:
         raise InputError(
@@ -134,6 +136,7 @@ def pack_split(
         full = rescored(truth, read, scores)
         if problems:
             raise UnusableMapsError(source.maps, problems)
+        _check_record(source, full)
         codec = chosen_codec(grids, image_size)
         levels = quantised(grids, codec)
     exact = np.array([row.score for row in full.scored.scores], np.float32)
@@ -148,6 +151,19 @@ def pack_split(
             "take it as it is with --lossy: what is packed is what is scored"
         )
     return _packed(truth, source, packed, full.metrics, table, levels, codec, difference, worst)
+
+
+def _check_record(source: Source, full: Rescored) -> None:
+    """Refuse maps that a verifier would not take for those of the run's record."""
+    if source.record is None:
+        return
+    distance, where = furthest(source.record.metrics, full.metrics)
+    if 100 * distance > SAME_RUN:
+        raise InputError(
+            f"{source.maps.parent}: its kept maps, in half precision, give another {where} than its record, by "
+            f"{100 * distance:.2f} points (at most {SAME_RUN}; so it is with few images): pack {source.maps} with "
+            f"--scores {source.scores}, as maps of no run"
+        )
 
 
 def _packed(

@@ -15,6 +15,7 @@ from benchmark.submissions.findings import Finding
 from benchmark.submissions.format import (
     LIMIT,
     MOST_BYTES,
+    SAME_RUN,
     SUBMISSION_FILE,
     File,
     PackedSplit,
@@ -29,7 +30,6 @@ from cocoad.base.errors import InputError
 from cocoad.base.files import is_file, sha256_bytes
 
 SAME = 1e-6  # a metric, as a fraction
-SAME_RUN = 5e-3  # a run keeps its maps in half precision where that is fine enough for eyes
 LARGEST, MOST_TABLE = 1 << 30, 1 << 28  # bytes that are read at all; a leaderboard may take less
 COUNTS = ("train_normal", "test_normal", "test_anomalous")
 
@@ -214,7 +214,7 @@ def _record_of(split: PackedSplit, folder: Path, data: bytes) -> Record | None:
     if record.dataset.hash != split.dataset.hash:
         raise _WrongError("record", split.run.name, "it is of another dataset")
     distance, where = furthest(record.metrics, split.full_metrics)
-    if distance > SAME_RUN:
+    if 100 * distance > SAME_RUN:
         raise _WrongError(
             "record", split.run.name, f"its {where} is {100 * distance:.2f} points from that of the full maps"
         )

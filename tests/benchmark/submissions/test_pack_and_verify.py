@@ -321,6 +321,11 @@ def test_a_real_run_is_packed_verified_and_native_until_its_record_is_changed(
     strange = replace(data, hash="c" * 64)
     with pytest.raises(InputError, match="hashes differ"):
         pack_split(source, strange, 256)
+    assert source.record is not None
+    better = {protocol: dict.fromkeys(found, 0.99) for protocol, found in source.record.metrics.items()}
+    other = replace(source, record=msgspec.structs.replace(source.record, metrics=better))
+    with pytest.raises(InputError, match=r"another .* than its record, by .* --scores .*scores\.csv"):
+        pack_split(other, data, 256, lossy=True)
 
 
 def test_the_schema_on_disk_is_that_of_the_types(submission: Path) -> None:
