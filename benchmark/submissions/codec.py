@@ -105,6 +105,7 @@ def decoded(grids: GridArray, codec: Codec, minima: FloatArray, maxima: FloatArr
     flat = maps.reshape(len(maps), -1)
     rows = np.arange(len(maps))
     lowest, highest = flat.argmin(axis=1), flat.argmax(axis=1)
+    highest[highest == lowest] = flat.shape[1] - 1  # of a map whose every pixel has come to the same
     flat[rows, lowest] = minima
     flat[rows, highest] = maxima
     return maps
