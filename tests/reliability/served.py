@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,7 @@ def _serve() -> None:
 def _become(asked: dict[str, Any]) -> None:
     """Be the command asked for, to the end of this process."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
     with contextlib.suppress(FileNotFoundError):
         os.chdir(asked["place"])
     handle = os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

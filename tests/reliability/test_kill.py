@@ -46,6 +46,7 @@ def start(arguments: list[str], sources: Path, out: Path) -> subprocess.Popen[by
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
     command = [str(programs / program), *rest]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore, and inherit
     return subprocess.Popen(
         command, env=os.environ | own, cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
