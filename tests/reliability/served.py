@@ -102,7 +102,8 @@ def _serve() -> None:
 def _become(asked: dict[str, Any]) -> None:
     """Be the command asked for, to the end of this process."""
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
+    # A shell's background jobs ignore it, and what they start does too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(FileNotFoundError):
         os.chdir(asked["place"])
     handle = os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

@@ -46,7 +46,8 @@ def start(arguments: list[str], sources: Path, out: Path) -> subprocess.Popen[by
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
     command = [str(programs / program), *rest]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore, and inherit
+    # A shell's background jobs ignore it, and what they start does too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command, env=os.environ | own, cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
