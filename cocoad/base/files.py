@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from cocoad.base.errors import InputError
@@ -122,7 +122,7 @@ def is_file(path: Path) -> bool:
 
 def inside(root: Path, relative: str) -> Path:
     """Join an untrusted relative path to ``root``; raise InputError when it would leave it."""
-    pure = PurePosixPath(relative)
-    if not relative or pure.is_absolute() or ".." in pure.parts or "\\" in relative or "\0" in relative:
+    leaves = relative.startswith("/") or ".." in relative.split("/")
+    if not relative or leaves or "\\" in relative or "\0" in relative:
         raise InputError(f"unsafe path {relative!r}: it must be relative and must not leave {root}")
     return root / relative

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import naming, open_atomic, write_atomic
+from cocoad.base.files import inside, naming, open_atomic, write_atomic
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -98,3 +100,14 @@ def test_a_failure_that_names_a_file_keeps_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as failed, naming(tmp_path):
         (tmp_path / "gone").read_bytes()
     assert failed.value.filename == str(tmp_path / "gone")
+
+
+@given(st.text(alphabet="ab./\\\0", max_size=9))
+def test_a_path_from_strangers_is_refused_or_stays_below_its_root(relative: str) -> None:
+    try:
+        found = inside(Path("/root"), relative)
+    except InputError as error:
+        assert "unsafe path" in str(error)
+        assert not relative or set(relative) & {"\\", "\0"} or ".." in relative or relative[0] == "/"
+    else:
+        assert Path(os.path.normpath(found)).is_relative_to("/root")
