@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from cocoad.base.errors import InputError, ResourceError
 
 CORES = "COCOAD_CORES"  # of a run's process: the cores it may use, as 0,1
+LAUNCHED = "TORCHELASTIC_RUN_ID"  # which torchrun gives to what it starts
+LOOK_S, ORPHANS_GRACE_S = (
+    1.0,
+    5.0,
+)  # that what torchrun started looks whether it is there, and has to stop without it
 WATCHES = "COCOAD_ENDS_WITH_STDIN"  # its standard input is a pipe that closes when the sweep is gone
 GRACE_S = 30.0  # for a run to stop by itself once its sweep is gone
 
@@ -81,17 +86,31 @@ def _cores(parts: int) -> list[dict[str, str]]:
 
 
 def take_share() -> None:
-    """Keep to the cores that this process was given, and end with the sweep that started it, if one did."""
+    """Keep to the cores that this process was given, and end with the sweep or the torchrun that started it."""
     if cores := os.environ.get(CORES):
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     if os.environ.pop(WATCHES, None):
         threading.Thread(target=_end_with_stdin, daemon=True).start()
+    elif LAUNCHED in os.environ:
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_with_stdin() -> None:
-    """Wait until the pipe's other end is gone, however the sweep ended; then stop as at Ctrl-C, or at once."""
+    """Wait until the pipe's other end is gone, however the sweep ended."""
     while os.read(0, 1):
         pass
+    _stop(GRACE_S)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Wait until the parent is gone, however it ended: while its children look for each other they would for long."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    _stop(ORPHANS_GRACE_S)
+
+
+def _stop(grace_s: float) -> None:
+    """Stop as at Ctrl-C, or after a while at once."""
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(GRACE_S)
+    time.sleep(grace_s)
     os._exit(1)

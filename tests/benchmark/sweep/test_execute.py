@@ -117,6 +117,24 @@ def test_a_run_ends_with_its_sweep_also_when_that_is_killed(tmp_path: Path) -> N
         time.sleep(0.05)
 
 
+LAUNCHES = """
+import os, subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1]], env=os.environ | {"TORCHELASTIC_RUN_ID": "none"})
+"""
+DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # as what waits in C++ is
+
+
+def test_what_torchrun_started_ends_with_it_however_deaf(tmp_path: Path) -> None:
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHES, f"{DEAF}\n{SLEEPS}"], cwd=tmp_path)
+    mark = tmp_path / "pid"
+    while not (mark.exists() and mark.read_text()):
+        time.sleep(0.05)
+    launcher.kill()
+    launcher.wait()
+    while is_alive(int(mark.read_text())):  # else the test's own limit ends it
+        time.sleep(0.05)
+
+
 def is_alive(process: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:1]
