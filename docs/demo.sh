@@ -19,7 +19,7 @@ small="--split 0 --weights offline --backbone tf_efficientnet_lite0 --image-size
 step bench run --method mean-image $small
 step bench run --method patchcore $small --set options.memory_bank=4000
 printf '\nPatchCore remembers what it saw; InvAD learns it. From 172 images that takes many epochs at a high rate; COCO-AD has 30,000.\n'
-step bench run --method invad-lite $small --preset fast --epochs 40 --batch-size 8 --learning-rate 0.004
+step bench run --method invad-lite $small --preset fast --epochs 40 --batch-size 8 --learning-rate 0.002
 
 step bench leaderboard runs
 bench leaderboard runs --format csv --out leaderboard.csv

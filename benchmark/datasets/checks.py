@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -102,14 +101,11 @@ def _absent(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _wrong_with(what: str, file: Path) -> str:
-    with contextlib.suppress(OSError):  # no file could have this name
-        if file.is_file() or (what == "mask" and file.is_dir()):
-            return ""
-        if file.is_symlink():
-            return f"{file} is a link to {file.readlink()}, which is not there"
-        if file.exists():
-            return f"{file} is not a regular file"
-    return f"no {what} {file}"
+    if file.is_file() or (what == "mask" and file.is_dir()):
+        return ""
+    if file.is_symlink():
+        return f"{file} is a link to {file.readlink()}, which is not there"
+    return f"{file} is not a regular file" if file.exists() else f"no {what} {file}"
 
 
 def _empty(train: Sequence[Sample], test: Sequence[Sample]) -> Iterator[str]:

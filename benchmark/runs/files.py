@@ -20,7 +20,7 @@ from benchmark.runs.record import (
     WEIGHTS_FILE,
 )
 from cocoad.base.errors import InputError
-from cocoad.base.files import sha256_file
+from cocoad.base.files import is_partial, sha256_file
 
 BOUND = (
     CONFIG_FILE, WEIGHTS_FILE, SCORES_FILE, CALIBRATION_FILE, CURVES_FILE, PREVIEWS_FILE, TRAIN_LOG_FILE,
@@ -68,9 +68,7 @@ def checkpoints(directory: Path) -> list[Path]:
 def clear_leftovers(directory: Path) -> None:
     """Delete the unfinished files that a killed process left; the caller holds the run's directory."""
     for path in directory.glob(".*"):
-        if path.is_file() and (
-            ".partial" in path.name or path.name.startswith(".tmp")
-        ):  # the latter: safetensors'
+        if path.is_file() and (is_partial(path) or path.name.startswith(".tmp")):  # the latter: safetensors'
             path.unlink()
 
 

@@ -37,7 +37,7 @@ from benchmark.submissions.rescore import Rescored, furthest, packed_maps, resco
 from benchmark.submissions.truth import Truth
 from cocoad import __version__
 from cocoad.base.errors import InputError
-from cocoad.base.files import sha256_bytes, write_atomic
+from cocoad.base.files import clear_partials, sha256_bytes, write_atomic
 
 Advance = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
@@ -261,12 +261,12 @@ def write_packed(out: Path, about: About, packed: Sequence[Packed]) -> Submissio
     if (out / SUBMISSION_FILE).is_file():
         kept = {prefix_of(split.dataset): split for split in read_submission(out).splits}
     for one in packed:
-        for left in out.glob(f".{prefix_of(one.split.dataset)}.*.partial.*"):  # by a killed one
-            left.unlink()
         for name, data in one.files.items():
+            clear_partials(out / name)
             write_atomic(out / name, data)
         kept[prefix_of(one.split.dataset)] = one.split
     splits = [kept[prefix] for prefix in sorted(kept)]
     submission = Submission("cocoad-submission", 1, about, splits, f"cocoad {__version__}")
+    clear_partials(out / SUBMISSION_FILE)
     write_submission(out, submission)
     return submission

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 
 from cocoad.base.errors import InputError
 
+_DRAWN = "[0-9a-f]{16}"  # of a temporary file's name
 NAME_KEPT = 20  # characters of a name, and of its suffix, that a temporary file's name has too
 
 
@@ -37,7 +39,7 @@ def open_atomic(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise InputError(f"{path} is a directory: give the path of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    begin, suffix = path.stem[:NAME_KEPT], path.suffix[:NAME_KEPT]  # so that no name is too long
+    begin, suffix = _kept_of_name(path)
     temporary = path.with_name(f".{begin}.{secrets.token_hex(8)}.partial{suffix}")
     temporary.touch(exist_ok=False)
     mode = temporary.stat().st_mode
@@ -50,6 +52,24 @@ def open_atomic(path: Path) -> Iterator[Path]:
             _fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Say whether a file is one that a killed :func:`open_atomic` left, or one that is being written."""
+    return re.match(rf"\..*\.{_DRAWN}\.partial(\.|$)", path.name) is not None
+
+
+def clear_partials(path: Path) -> None:
+    """Delete what killed writers of ``path`` left beside it; the caller knows that nobody writes it now."""
+    begin, suffix = map(re.escape, _kept_of_name(path))
+    for left in path.parent.glob(".*.partial*"):
+        if re.fullmatch(rf"\.{begin}\.{_DRAWN}\.partial{suffix}", left.name):
+            left.unlink(missing_ok=True)
+
+
+def _kept_of_name(path: Path) -> tuple[str, str]:
+    """Return the first letters of a file's name and of its suffix, so that no temporary name is too long."""
+    return path.stem[:NAME_KEPT], path.suffix[:NAME_KEPT]
 
 
 @contextlib.contextmanager

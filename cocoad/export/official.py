@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import json_bytes, write_atomic
+from cocoad.base.files import clear_partials, json_bytes, write_atomic
 from cocoad.base.images import without_size_warnings
 from cocoad.base.locks import locked
 from cocoad.base.staging import staged_directory
@@ -49,6 +49,8 @@ def _export(dataset: Path, out: Path) -> list[Path]:
     _undo(unfinished, out)
     numbers = [int(key) for key in read_dataset(dataset).splits]
     places = {k: (out / meta_file(k), out / mask_folder(k)) for k in numbers}
+    for path in (unfinished, *(meta for meta, _ in places.values())):
+        clear_partials(path)
     for path in (path for pair in places.values() for path in pair):
         if path.exists():
             raise InputError(f"{path} is there already: give another --out, or delete it")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cocoad.base.errors import InputError
-from cocoad.base.files import inside, naming, open_atomic, write_atomic
+from cocoad.base.files import clear_partials, inside, is_partial, naming, open_atomic, write_atomic
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -110,3 +110,17 @@ def test_a_path_from_strangers_is_refused_or_stays_below_its_root(relative: str)
             inside(Path("/root"), relative)
     else:
         assert Path(os.path.normpath(inside(Path("/root"), relative))).is_relative_to("/root")
+
+
+def test_what_a_killed_writer_left_is_known_and_nothing_else_is_cleared(tmp_path: Path) -> None:
+    target = tmp_path / "a.long-name-of-a-file.json"
+    with open_atomic(target) as temporary:
+        left = temporary.with_name(temporary.name)
+        data = temporary.read_bytes()
+    left.write_bytes(data)
+    others = [tmp_path / name for name in (".a.json", ".b.0123456789abcdef.partial.json", "a.partial.json")]
+    for path in others:
+        path.touch()
+    assert [is_partial(path) for path in (left, *others)] == [True, False, True, False]
+    clear_partials(target)
+    assert sorted(tmp_path.iterdir()) == sorted([target, *others])
