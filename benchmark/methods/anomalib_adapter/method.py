@@ -104,6 +104,9 @@ class AnomalibMethod(SelfTrainedMethod):
         with self._one_line_errors("was not trained"):
             if recipe.epochs:
                 train(self.module, batches, recipe, next(self.parameters()).device, heard)
+        for tensor in (*self.parameters(), *self.buffers()):
+            # As it lies when it is loaded: products of what lies otherwise may differ in their last bit.
+            tensor.data = tensor.data.contiguous()
 
     def anomaly_maps(self, images: Tensor) -> Tensor:
         """Return the model's maps, brought to the images' size by bilinear interpolation."""

@@ -54,7 +54,7 @@ def test_files_of_a_run_without_hashes_are_taken_as_they_are(make_scored_run: An
 
 
 def test_only_unfinished_files_are_cleared(tmp_path: Path) -> None:
-    for name in (".lock", ".scores.0f.partial.csv", ".tmp3Xq", "scores.csv"):
+    for name in (".lock", ".scores.0123456789abcdef.partial.csv", ".tmp3Xq", "scores.csv"):
         (tmp_path / name).touch()
     clear_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "scores.csv"}

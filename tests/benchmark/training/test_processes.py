@@ -50,7 +50,7 @@ def test_two_processes_train_and_score_as_one_does(method: str, tiles: Path, tmp
             second[name], tensor, rtol=1e-4, atol=3e-5, msg=lambda text, name=name: f"{name}: {text}"
         )
     for protocol, metrics in read_record(one).metrics.items():
-        assert read_record(two).metrics[protocol] == pytest.approx(metrics, abs=1e-6)
+        assert read_record(two).metrics[protocol] == pytest.approx(metrics, abs=1e-5)
     firsts, seconds = read_scores(one), read_scores(two)
     assert [row.id for row in firsts] == [row.id for row in seconds]
     assert [row.score for row in firsts] == pytest.approx([row.score for row in seconds], rel=1e-5)
