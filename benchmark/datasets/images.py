@@ -56,6 +56,9 @@ def as_rgb(image: Image.Image, bits: int | None = None) -> Image.Image:
         pixels = np.minimum(np.asarray(image), (1 << used) - 1) >> (used - 8)
         return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
     check_mode(image)
+    if image.mode == "RGB":  # which `convert` would copy
+        image.load()
+        return image
     return image.convert("RGB")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -60,8 +60,15 @@ def write_mask_png_gray(path: Path, mask: NDArray[Any]) -> None:
     path.write_bytes(cv2.imencode(".png", (mask > 0).astype(np.uint8) * 255)[1].tobytes())
 
 
-def read_mask_gray(path: Path, size: tuple[int, int] | None = None) -> Mask:
-    """Read a mask, a PNG that is bilevel or of any depth, as 8-bit gray, uint8 (H, W).
+class MaskFile(NamedTuple):
+    """What a mask's file holds: Pillow's mode of its pixels, and these as 8-bit gray, uint8 (H, W)."""
+
+    mode: str
+    gray: Mask
+
+
+def read_mask_file(path: Path, size: tuple[int, int] | None = None) -> MaskFile:
+    """Read a mask, a PNG that is bilevel or of any depth.
 
     Args:
         size: its image's (width, height): a file that is longer than any PNG of that size is not read.
@@ -73,7 +80,12 @@ def read_mask_gray(path: Path, size: tuple[int, int] | None = None) -> Mask:
     with open_image(path, ("PNG",), PNG_OVERHEAD + PNG_PIXEL_BYTES * pixels) as image:
         if image.width * image.height > MAX_IMAGE_PIXELS:
             raise InputError(f"{path}: a mask of {image.width}×{image.height} pixels is too large")
-        return np.array(image.convert("L"))
+        return MaskFile(image.mode, np.array(image.convert("L")))
+
+
+def read_mask_gray(path: Path, size: tuple[int, int] | None = None) -> Mask:
+    """Read a mask as 8-bit gray, uint8 (H, W); raise InputError as `read_mask_file` does."""
+    return read_mask_file(path, size).gray
 
 
 def read_mask_png(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:

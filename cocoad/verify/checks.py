@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from cocoad.base.errors import InputError
 from cocoad.base.files import hash_all, inside, is_file, sha256_file
-from cocoad.base.images import image_size, open_image
+from cocoad.base.images import image_size
 from cocoad.check.images import look_at_all, same_files
 from cocoad.coco.partition import SPLITS, Category, partition
 from cocoad.dataset.images import Images
@@ -22,7 +24,7 @@ from cocoad.dataset.manifest import (
     label_contradictions,
     split_file,
 )
-from cocoad.dataset.masks import mask_digest, read_mask_gray
+from cocoad.dataset.masks import mask_digest, read_mask_file
 from cocoad.dataset.official import mask_folder
 from cocoad.verify.findings import Findings
 from cocoad.verify.views import DatasetView, SampleView, SplitView
@@ -174,15 +176,14 @@ def _mask_problem(directory: Path, images: Images | None, sample: SampleView) ->
         return "mask-missing", sample.mask
     expected = _expected_size(images, sample)
     try:
-        with open_image(path, ("PNG",)) as image:
-            if image.mode not in ("1", "L"):
-                return "mask-not-bilevel", f"{sample.mask} is of Pillow's mode {image.mode}"
-        gray = read_mask_gray(path, expected)
+        mode, gray = read_mask_file(path, expected)
     except InputError as error:
         return "mask-unreadable", str(error)
+    if mode not in ("1", "L"):
+        return "mask-not-bilevel", f"{sample.mask} is of Pillow's mode {mode}"
     mask = gray > 0
-    size, pixels = (mask.shape[1], mask.shape[0]), int(mask.sum())
-    if not ((gray == 0) | (gray == 255)).all():
+    size, pixels = (mask.shape[1], mask.shape[0]), int(np.count_nonzero(mask))
+    if mode == "L" and np.count_nonzero(gray == 255) != pixels:
         return "mask-not-bilevel", sample.mask
     if expected is not None and size != expected:
         return "mask-size", f"{size[0]}×{size[1]}, its image is {expected[0]}×{expected[1]}"

@@ -63,8 +63,10 @@ def check_samples(view: DatasetView, split: SplitView, findings: Findings) -> No
 
 def _is_plain(image: str, folder: str | None) -> bool:
     """Say whether a path is spelled as its parts are, and begins with ``folder``; whether it is safe, others say."""
-    pure = PurePosixPath(image)
-    return pure.as_posix() == image and folder in (None, pure.parts[0])
+    first, *_ = parts = image.split("/")
+    if first == "" and len(parts) > 1:  # from the root on
+        parts = parts[1:]
+    return "" not in parts and "." not in parts and folder in (None, first)
 
 
 def check_ids(view: DatasetView, findings: Findings) -> None:

@@ -6,7 +6,7 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
 import msgspec
@@ -27,8 +27,7 @@ from cocoad.dataset.official import ListedImage, MetaFile, image_id, meta_file, 
 from cocoad.verify.findings import Findings
 
 
-@dataclass(frozen=True)
-class SampleView:
+class SampleView(NamedTuple):  # of which a dataset has hundreds of thousands
     """What a dataset says of one image; None where its layout does not say."""
 
     id: int

@@ -81,6 +81,15 @@ def one_border_pixel(mask: np.ndarray) -> np.ndarray:
     return mask
 
 
+def built_so(dataset: Any, change: Callable[[np.ndarray], np.ndarray]) -> list[int]:
+    """Redraw the first mask as a wrong builder would, who records what it drew."""
+    concerned = redraw(dataset, change)
+    mask = np.array(Image.open(dataset.mask).convert("L")) > 0
+    fields = {"mask_sha256": mask_digest(mask), "anomalous_pixels": int(mask.sum())}
+    dataset.edit(lambda v: update(anomalous(v), **fields))
+    return concerned
+
+
 def blank(dataset: Any) -> list[int]:
     """Empty the first mask, as a build does where the annotations draw nothing."""
     digest = mask_digest(np.zeros(Image.open(dataset.mask).size, bool))
@@ -366,8 +375,8 @@ BUILT: dict[str, Fault] = {
         {"counts-wrong", "never-held-out"},
     ),
     "deep-categories": (lambda d: d.edit(other_category), DEEP, set()),
-    "deep-mask": (lambda d: redraw(d, first_pixel(255)), DEEP, {"mask-area"}),
-    "deep-mask-border": (lambda d: redraw(d, one_border_pixel), DEEP, {"mask-area"}),
+    "deep-mask": (lambda d: built_so(d, first_pixel(255)), DEEP, set()),
+    "deep-mask-border": (lambda d: built_so(d, one_border_pixel), DEEP, set()),
     "deep-undrawable": (break_an_outline, DEEP, {"input-changed"}),
     "counts-not-official": (lambda d: None, OFFICIAL, set()),
     "options-not-official": (
