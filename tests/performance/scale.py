@@ -47,7 +47,7 @@ def _stages(bench: Bench, train: int, val: int) -> dict[str, Callable[[], Cost]]
         ),
         "`cocoad build`": lambda: tool("cocoad", "build", "--coco-root", root, "--out", data),
         "`cocoad verify --deep`": lambda: tool("cocoad", "verify", "--deep", data),
-        "`bench cache`": lambda: tool("benchmark", "cache", "--dataset", data, *cache),
+        "`bench cache`": lambda: tool("benchmark", "cache", data, *cache),
         **{
             f"`bench run`, {method}": lambda method=method: tool("benchmark", *run, "--method", method)  # type: ignore[misc]
             for method in METHODS
