@@ -15,16 +15,14 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-PageCounts = tuple[
-    npt.NDArray[np.int64], npt.NDArray[Any]
-]  # numbers of pages, and what each of their bins holds
+# Numbers of pages (P,), and what each of their bins holds (P, bins).
+PageCounts = tuple[npt.NDArray[np.int64], npt.NDArray[Any]]
 
 EXPONENT_BITS = 9  # sign and exponent
 FINEST_BITS = 22  # 2¹³ bins per power of two
 PAGE_SHIFT = 32 - EXPONENT_BITS
-WINDOW = (
-    8  # pages of each sign that are counted at once: what is below 1/256 of the largest score comes after
-)
+# Pages of each sign that are counted at once; what lies below 1/256 of the largest score is counted after them.
+WINDOW = 8
 CHUNK = 1 << 18  # pixels, so that the temporaries of their counting stay in the cache
 LOWER_BITS = 0x7FFFFFFF
 

@@ -21,9 +21,8 @@ from cocoad.base.files import write_atomic
 SUBMISSION_FILE = "submission.json"
 TAKEN_MB = 12  # of a file, by a leaderboard of docs/leaderboard-template
 MOST_BYTES = 16 << 20  # of submission.json and of a run's record
-SAME_RUN = (
-    0.5  # points between a run's record and its kept maps, in half precision where that is enough for eyes
-)
+# Points between a run's record and its kept maps, which are in half precision where that is enough for eyes.
+SAME_RUN = 0.5
 LIMIT = 0.05  # points by which a metric of the packed maps may differ from that of the full ones
 
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s<>\"]+$", max_length=500)]

@@ -13,10 +13,8 @@ from cocoad.base.errors import InputError, ResourceError
 
 CORES = "COCOAD_CORES"  # of a run's process: the cores it may use, as 0,1
 LAUNCHED = "TORCHELASTIC_RUN_ID"  # which torchrun gives to what it starts
-LOOK_S, ORPHANS_GRACE_S = (
-    1.0,
-    5.0,
-)  # that what torchrun started looks whether it is there, and has to stop without it
+LOOK_S = 1.0  # between two looks for whether torchrun is there
+ORPHANS_GRACE_S = 5.0  # for what it started to stop by itself
 WATCHES = "COCOAD_ENDS_WITH_STDIN"  # its standard input is a pipe that closes when the sweep is gone
 GRACE_S = 30.0  # for a run to stop by itself once its sweep is gone
 
