@@ -238,9 +238,9 @@ def test_what_a_killed_process_left_beside_its_files_is_cleared(
     config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = cut(config(checkpoint_every_s=0), tmp_path, 5, tiny, monkeypatch)
-    for name in (".tmpA", ".step-000000003.0123.partial.safetensors"):
+    for name in (".tmpA", ".step-000000003.0123456789abcdef.partial.safetensors"):
         (directory / CHECKPOINTS_DIR / name).touch()
-    for name in (".tmpB", ".weights.0123.partial.safetensors"):
+    for name in (".tmpB", ".weights.0123456789abcdef.partial.safetensors"):
         (directory / name).touch()
     run(config(), tmp_path)
     assert not (directory / CHECKPOINTS_DIR).exists()
