@@ -32,7 +32,9 @@ def bench(processes: int, *arguments: str) -> None:
     launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
     start = launcher if processes > 1 else []
     command = [sys.executable, *start, PROGRAM, "run", *arguments]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    # Convolutions of wider processors round so that the bounds below, which are of AVX2's, are missed by a little.
+    own = {"OMP_NUM_THREADS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("next: bench leaderboard") == 1
 
@@ -46,11 +48,9 @@ def test_two_processes_train_and_score_as_one_does(method: str, tiles: Path, tmp
     one, two = (next((tmp_path / name).iterdir()) for name in "12")
     first, second = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
     for name, tensor in first.items():  # plain SGD: equal weights after each step are equal gradients
-        torch.testing.assert_close(
-            second[name], tensor, rtol=1e-4, atol=3e-5, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(second[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
     for protocol, metrics in read_record(one).metrics.items():
-        assert read_record(two).metrics[protocol] == pytest.approx(metrics, abs=1e-5)
+        assert read_record(two).metrics[protocol] == pytest.approx(metrics, abs=1e-6)
     firsts, seconds = read_scores(one), read_scores(two)
     assert [row.id for row in firsts] == [row.id for row in seconds]
     assert [row.score for row in firsts] == pytest.approx([row.score for row in seconds], rel=1e-5)
