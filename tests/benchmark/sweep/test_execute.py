@@ -107,14 +107,7 @@ job.run_job(job.Job(RunConfig("mean-image", Path("tiles")), Path("runs/a"), Path
 
 
 def test_a_run_ends_with_its_sweep_also_when_that_is_killed(tmp_path: Path) -> None:
-    sweep = subprocess.Popen([sys.executable, "-c", SWEEPS, SLEEPS], cwd=tmp_path)
-    mark = tmp_path / "pid"
-    while not (mark.exists() and mark.read_text()):
-        time.sleep(0.05)
-    sweep.kill()
-    sweep.wait()
-    while is_alive(int(mark.read_text())):  # else the test's own limit ends it
-        time.sleep(0.05)
+    kill_and_wait_for_what_it_started([sys.executable, "-c", SWEEPS, SLEEPS], tmp_path)
 
 
 LAUNCHES = """
@@ -125,12 +118,15 @@ DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # as what 
 
 
 def test_what_torchrun_started_ends_with_it_however_deaf(tmp_path: Path) -> None:
-    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHES, f"{DEAF}\n{SLEEPS}"], cwd=tmp_path)
-    mark = tmp_path / "pid"
+    kill_and_wait_for_what_it_started([sys.executable, "-c", LAUNCHES, f"{DEAF}\n{SLEEPS}"], tmp_path)
+
+
+def kill_and_wait_for_what_it_started(command: list[str], place: Path) -> None:
+    started, mark = subprocess.Popen(command, cwd=place), place / "pid"
     while not (mark.exists() and mark.read_text()):
         time.sleep(0.05)
-    launcher.kill()
-    launcher.wait()
+    started.kill()
+    started.wait()
     while is_alive(int(mark.read_text())):  # else the test's own limit ends it
         time.sleep(0.05)
 
