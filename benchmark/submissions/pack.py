@@ -143,10 +143,10 @@ def pack_split(
     table = ImageTable([image.id for image in truth.images], exact, *extremes)
     packed = rescored(truth, packed_maps(levels, codec, table, image_size), table.scores)
     difference, worst = furthest(packed.metrics, full.metrics)
-    if 100 * difference > LIMIT and not lossy:
+    if difference > LIMIT and not lossy:
         larger = " or ".join(f"--size {other}" for other in SIZES if size < other <= image_size)
         raise InputError(
-            f"{source.maps}: packed at {size}×{size} these maps give another {worst}, by {100 * difference:.2f} points "
+            f"{source.maps}: packed at {size}×{size} these maps give another {worst}, by {difference:.2f} points "
             f"(at most {LIMIT}); {f'give {larger} for maps that were not smoothed, or ' if larger else ''}"
             "take it as it is with --lossy: what is packed is what is scored"
         )
@@ -158,10 +158,10 @@ def _check_record(source: Source, full: Rescored) -> None:
     if source.record is None:
         return
     distance, where = furthest(source.record.metrics, full.metrics)
-    if 100 * distance > SAME_RUN:
+    if distance > SAME_RUN:
         raise InputError(
             f"{source.maps.parent}: its kept maps, in half precision, give another {where} than its record, by "
-            f"{100 * distance:.2f} points (at most {SAME_RUN}; so it is with few images): pack {source.maps} with "
+            f"{distance:.2f} points (at most {SAME_RUN}; so it is with few images): pack {source.maps} with "
             f"--scores {source.scores}, as maps of no run"
         )
 
@@ -190,8 +190,8 @@ def _packed(
         images=entries[1],
         metrics=packed.metrics,
         full_metrics=full,
-        difference=round(100 * difference, 6),
-        lossy=100 * difference > LIMIT,
+        difference=round(difference, 6),
+        lossy=difference > LIMIT,
         flags=packed.evaluation.flags,
         cost=Cost() if record is None else record.cost,
         run=entries[2] if record is not None else None,

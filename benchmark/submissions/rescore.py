@@ -69,7 +69,7 @@ def batches(count: int) -> Iterator[slice]:
 
 
 def furthest(ours: ByProtocol, theirs: ByProtocol) -> tuple[float, str]:
-    """Return by how much two sets of metrics differ at most, as a fraction, and where ("protocol/metric").
+    """Return by how many points (percent) two sets of metrics differ at most, and where ("protocol/metric").
 
     A metric that only one of them has, or that only one defines, is infinitely far.
     """
@@ -86,5 +86,5 @@ def furthest(ours: ByProtocol, theirs: ByProtocol) -> tuple[float, str]:
 def _distance(one: float | None, other: float | None) -> float:
     if one is None or other is None:
         return 0.0 if one is other else float("inf")
-    distance = abs(one - other)
+    distance = 100 * abs(one - other)
     return distance if distance == distance else float("inf")

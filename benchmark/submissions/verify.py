@@ -29,7 +29,7 @@ from cocoad.base.console import one_line
 from cocoad.base.errors import InputError
 from cocoad.base.files import is_file, sha256_bytes
 
-SAME = 1e-6  # a metric, as a fraction
+SAME = 1e-4  # points: two values of a metric
 LARGEST, MOST_TABLE = 1 << 30, 1 << 28  # bytes that are read at all; a leaderboard may take less
 COUNTS = ("train_normal", "test_normal", "test_anomalous")
 
@@ -214,9 +214,9 @@ def _record_of(split: PackedSplit, folder: Path, data: bytes) -> Record | None:
     if record.dataset.hash != split.dataset.hash:
         raise _WrongError("record", split.run.name, "it is of another dataset")
     distance, where = furthest(record.metrics, split.full_metrics)
-    if 100 * distance > SAME_RUN:
+    if distance > SAME_RUN:
         raise _WrongError(
-            "record", split.run.name, f"its {where} is {100 * distance:.2f} points from that of the full maps"
+            "record", split.run.name, f"its {where} is {distance:.2f} points from that of the full maps"
         )
     return record
 
@@ -229,11 +229,11 @@ def _claims(one: VerifiedSplit) -> Iterator[Finding]:
         detail = f"{where} is claimed to be {claimed}, the files give {found}"
         yield Finding("claims", split.title, detail)
     stated, where = furthest(split.metrics, split.full_metrics)
-    if not abs(100 * stated - split.difference) <= 100 * SAME:
+    if not abs(stated - split.difference) <= SAME:
         yield Finding(
             "difference",
             split.title,
-            f"{split.difference} points are stated, {where} differs by {100 * stated:.4f}",
+            f"{split.difference} points are stated, {where} differs by {stated:.4f}",
         )
     elif split.difference > LIMIT and not split.lossy:
         yield Finding(
