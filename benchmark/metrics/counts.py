@@ -127,9 +127,7 @@ def counts_from_scores(
     ([1.0, 2.0], [2.0, 0.0], [1.0, 1.0])
     """
     scores, amounts = np.unique(_joined(normal), return_counts=True)
-    counts = _counted(scores, amounts, _joined(anomalous), _joined(weights), regions)
-    edges = counts.low
-    return replace(counts, minimum=float(edges[0]), maximum=float(edges[-1])) if edges.size else counts
+    return _counted(scores, amounts, _joined(anomalous), _joined(weights), regions)
 
 
 def condensed_counts(
@@ -137,6 +135,7 @@ def condensed_counts(
     anomalous: Sequence[npt.NDArray[Any]],
     weights: Sequence[FloatArray],
     regions: int,
+    extremes: tuple[float, float],
     places_told_apart: Callable[[FloatArray], npt.NDArray[np.intp]],
 ) -> ScoreCounts:
     """Count scores in far fewer entries, from which every metric is the same; curves have fewer points.
@@ -146,10 +145,8 @@ def condensed_counts(
     Args:
         normal: flat arrays of scores, each ascending.
         anomalous, weights, regions: as of :func:`counts_from_scores`.
+        extremes: the smallest and the largest of all scores.
         places_told_apart: where ascending scores are cut by thresholds.
-
-    Returns:
-        The counts; their extremes are NaN.
     """
     bad = _joined(anomalous)
     own = np.unique(bad).astype(np.float64)
@@ -161,7 +158,9 @@ def condensed_counts(
         amounts.append(np.diff(places))
     entries, owners = np.unique(np.concatenate(tops), return_inverse=True)
     totals = np.bincount(owners, np.concatenate(amounts), entries.size)
-    return _counted(entries, totals, bad, _joined(weights), regions)
+    return replace(
+        _counted(entries, totals, bad, _joined(weights), regions), minimum=extremes[0], maximum=extremes[1]
+    )
 
 
 def _counted(
@@ -171,7 +170,7 @@ def _counted(
     weights: FloatArray,
     regions: int,
 ) -> ScoreCounts:
-    """Bring distinct ``normal_scores``, so many of each, and ``anomalous`` ones together; extremes are NaN."""
+    """Bring distinct ``normal_scores``, so many of each, and ``anomalous`` ones together."""
     anomalous_scores, owners = np.unique(anomalous, return_inverse=True)
     low = np.unique(np.concatenate([normal_scores, anomalous_scores]))
     totals = np.zeros((3, low.size))
@@ -180,9 +179,9 @@ def _counted(
     totals[ANOMALOUS, where] = np.bincount(owners, minlength=where.size)
     totals[OVERLAP, where] = np.bincount(owners, weights, minlength=where.size)
     edges = low.astype(np.float64)
-    return ScoreCounts(
-        edges, edges, totals[NORMAL], totals[ANOMALOUS], totals[OVERLAP], regions, np.nan, np.nan
-    )
+    extremes = (float(edges[0]), float(edges[-1])) if edges.size else (np.nan, np.nan)
+    normal, bad, overlap = totals
+    return ScoreCounts(edges, edges, normal, bad, overlap, regions, *extremes)
 
 
 def counts_from_bins(histogram: Histogram, regions: int, minimum: float, maximum: float) -> ScoreCounts:

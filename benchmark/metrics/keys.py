@@ -112,9 +112,7 @@ def count_bins(values: Any, bits: int, weights: FloatArray | None = None) -> lis
 
 def _count_few(values: npt.NDArray[np.float32], bits: int, weights: FloatArray | None) -> PageCounts:
     """Count values of any magnitude, on the pages that hold any."""
-    integers = (values + np.float32(0)).view(np.int32)  # -0.0 is 0.0
-    bins = (integers ^ ((integers >> 31) & np.int32(LOWER_BITS))) >> (32 - bits)
-    bins[bins == -1] = 0
+    bins = _bins((values + np.float32(0)).view(np.int32), bits)
     pages = bins >> (bits - EXPONENT_BITS)
     first, size = int(pages.min()), 1 << (bits - EXPONENT_BITS)
     pages -= first
@@ -124,15 +122,20 @@ def _count_few(values: npt.NDArray[np.float32], bits: int, weights: FloatArray |
     return numbers, np.bincount(places, weights, numbers.size * size).reshape(-1, size)
 
 
+def _bins(integers: Any, bits: int) -> Any:
+    """Return the bins of float32 bit patterns, none of them -0.0; an array or a tensor, as they are."""
+    bins = (integers ^ ((integers >> 31) & LOWER_BITS)) >> (32 - bits)
+    bins[bins == -1] = 0  # negative subnormals count as 0, as positive ones do
+    return bins
+
+
 def _page(magnitude: np.float32) -> int:
     return int(magnitude.view(np.int32)) >> PAGE_SHIFT
 
 
 def _count_on_device(values: Any, bits: int) -> list[PageCounts]:
     torch, size = sys.modules["torch"], 1 << (bits - EXPONENT_BITS)
-    integers = (values + 0.0).view(torch.int32)
-    bins = (integers ^ ((integers >> 31) & LOWER_BITS)) >> (32 - bits)
-    bins = torch.where(bins == -1, 0, bins)  # negative subnormals count as 0, as positive ones do
+    bins = _bins((values + 0.0).view(torch.int32), bits)
     first = int(bins.min())
     counts: npt.NDArray[Any] = torch.bincount(bins - first).cpu().numpy()
     page, before = divmod(first, size)

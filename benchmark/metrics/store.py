@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,8 +125,7 @@ class PixelStore:
         """Return the counts of the images in ``cells``; the caller knows their regions and extremes."""
         if self.kept is None:
             return self._binned(cells, regions, minimum, maximum)
-        wanted = set(cells)
-        parts = [pixels for owners, pixels in self.kept if not wanted.isdisjoint(owners)]
+        parts = self._of(set(cells))
         normal, anomalous, weights = zip(*parts, strict=True) if parts else ((), (), ())
         return counts_from_scores(normal, anomalous, weights, regions)
 
@@ -138,19 +136,20 @@ class PixelStore:
         if self.kept is None:
             return self._binned((normal, group), regions, minimum, maximum)
         if normal not in self._ordered:  # once for all groups
-            self._ordered[normal] = _ascending(pixels.normal for pixels in self._of(normal))
-        anomalous = self._of(group)
-        counts = condensed_counts(
+            self._ordered[normal] = _ascending(pixels.normal for pixels in self._of({normal}))
+        anomalous = self._of({group})
+        return condensed_counts(
             [self._ordered[normal], _ascending(pixels.normal for pixels in anomalous)],
             [pixels.anomalous for pixels in anomalous],
             [pixels.weights for pixels in anomalous],
             regions,
+            (minimum, maximum),
             lambda scores: places_of_thresholds(scores, minimum, maximum),
         )
-        return replace(counts, minimum=minimum, maximum=maximum)
 
-    def _of(self, cell: Cell) -> list[KeptPixels]:
-        return [pixels for owners, pixels in self.kept or () if cell in owners]
+    def _of(self, cells: Set[Cell]) -> list[KeptPixels]:
+        """Return the kept pixels of the images in ``cells``, each once."""
+        return [pixels for owners, pixels in self.kept or () if not cells.isdisjoint(owners)]
 
     def _binned(self, cells: Iterable[Cell], regions: int, minimum: float, maximum: float) -> ScoreCounts:
         histogram = total((self.bins[cell] for cell in cells if cell in self.bins), self.bits)
