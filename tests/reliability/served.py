@@ -48,6 +48,8 @@ class Server:
 
     def __init__(self, shim: Path | None, variables: Mapping[str, str] | None = None) -> None:
         self.shim = shim
+        # A shell's background jobs ignore Ctrl-C, and what they start does too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         own = {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
         own |= {"LD_PRELOAD": str(shim)} if shim else {}
         kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
@@ -102,8 +104,6 @@ def _serve() -> None:
 def _become(asked: dict[str, Any]) -> None:
     """Be the command asked for, to the end of this process."""
     os.setsid()
-    # A shell's background jobs ignore it, and what they start does too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(FileNotFoundError):
         os.chdir(asked["place"])
     handle = os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

@@ -1,8 +1,8 @@
 """Commands ended at random moments: what is on disk is absent, unfinished or whole, and the rerun is as undisturbed.
 
 ``KILLS`` says how many moments each command and signal gets, not counting those at which it had ended already; ``-s``
-prints the counts. Commands are forks of a process that has loaded all they need
-(`served`), but for the sweep's runs and torchrun's processes.
+prints the counts. Commands are forks of a process that has loaded all they need (`served`), but for the sweep's runs
+and torchrun's processes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from random import Random
 
 import pytest
 
-from tests.reliability.commands import CASES, WHOLE, Case, given, leftovers, made
+from tests.reliability.commands import CASES, WHOLE, given, leftovers, made
 from tests.reliability.served import Server
 
 KILLS = int(os.environ.get("KILLS", "2"))
@@ -46,8 +46,6 @@ def start(arguments: list[str], sources: Path, out: Path) -> subprocess.Popen[by
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
     command = [str(programs / program), *rest]
-    # A shell's background jobs ignore it, and what they start does too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command, env=os.environ | own, cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -148,20 +146,15 @@ def test_a_killed_command_leaves_nothing_half_made_and_its_rerun_is_as_undisturb
         where = f"{name}, {sent.name}"
         assert b"Traceback" not in said or sent == signal.SIGKILL or name in SLOW, said.decode()
         assert not (left := wait_for_children(out, running.number)), f"{where}: processes {left} stay"
-        if any(out.glob(case.last)):
-            assert code or case.whole(out, sources), f"{where}: not whole"
+        last = any(out.glob(case.last))
+        assert code or not last or case.whole(out, sources), f"{where}: not whole"
         if code:
-            outcomes[_left(out, case)] += 1
-        there = any(out.glob(case.last)) or any(out.glob("made/split_3"))
+            begun_there = any(path.name != "tmp" for path in out.iterdir())
+            outcomes["whole" if last else "unfinished" if begun_there else "absent"] += 1
+        there = last or any(out.glob("made/split_3"))
         if code == 0 or not (case.refuses and there):  # else a person is told that it is there
             if code:
                 finish(server, case.arguments, sources, out)
             assert made(out, case.same) == expected, where
             assert not leftovers(out), f"{where}: {leftovers(out)}"
     print(f"{name}: {kills} kills, {outcomes}; {tries - kills} came too late")
-
-
-def _left(out: Path, case: Case) -> str:
-    if any(out.glob(case.last)):
-        return "whole"
-    return "unfinished" if any(path.name != "tmp" for path in out.iterdir()) else "absent"
