@@ -7,6 +7,7 @@ mkdir -p "$demo"
 cd "$demo"
 unset COCO_ROOT  # it may name another COCO
 export COCOAD_CACHE="$(pwd)/cache"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"  # beside other work a second one costs more than it gives
 
 step() { printf '\n$ %s\n' "$*"; "$@"; }
 
