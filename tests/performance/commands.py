@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from table import Bench, Cost, Row, command, here, tool
+from table import Bench, Cost, Row, command, drawn, here, tool
 
 from benchmark.datasets import load_dataset
 from benchmark.datasets.cache import CachedRows, PixelCache, cache_of
@@ -32,7 +32,7 @@ BENCH = "from benchmark.cli import main; main()"
 def measure(bench: Bench) -> Iterator[Row]:
     """Measure on a drawn sample."""
     os.environ["COCOAD_CACHE"] = str(bench.work / "home")
-    data = _built(bench, "drawn", *IMAGES, OF_COCO)
+    data = drawn(bench.work / "drawn", *IMAGES, OF_COCO)
     libraries = lambda: command(sys.executable, "-c", "import torch, timm")  # noqa: E731
     run = ("run", "--dataset", data, "--image-size", 64, "--weights", "random", "--method")
     cache = ("--cache", bench.work / "first")
@@ -45,13 +45,6 @@ def measure(bench: Bench) -> Iterator[Row]:
     seconds = bench.seconds(refused)
     yield Row("`bench run` to the error of a wrong option", bench.told(refused), "–", seconds, 0.5, unit="s")
     yield from _pixels(bench, data)
-
-
-def _built(bench: Bench, name: str, train: int, val: int, size: int) -> Path:
-    root, data = bench.work / name, bench.work / f"{name}-ad"
-    tool("cocoad", "sample", root, "--train", train, "--val", val, "--size", size)
-    tool("cocoad", "build", "--coco-root", root, "--out", data)
-    return data
 
 
 def _to_the_first_bar(*words: object) -> Cost:
@@ -101,7 +94,7 @@ def _scoring(bench: Bench) -> Iterator[Row]:
     from benchmark.methods.registry import create
     from benchmark.training.evaluate import Scoring, evaluate
 
-    data = _built(bench, "scored", 40, max(32, round(SCORED * bench.share)), CACHED)
+    data = drawn(bench.work / "scored", 40, max(32, round(SCORED * bench.share)), CACHED)
     test = load_dataset(data).test
     cache = cache_of(data, test, CACHED, bench.work / "test-pixels")
     cache.fill(test, 0)

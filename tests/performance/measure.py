@@ -1,6 +1,6 @@
 """Speed where people wait, beside what they would use instead: one table, and exit code 1 where a limit is missed.
 
-    python tests/performance/measure.py [--only builds,metrics,commands,tables,training,scale] [--share 0.1] [--busy]
+    python tests/performance/measure.py [--only builds,metrics,commands,many_runs,training,scale] [--share 0.1] [--busy]
 
 ``make performance`` runs it. Needs an installation with the extras ``dev``; what is not installed is said.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from table import Bench, Row, machine, markdown
 
-PARTS = ("builds", "metrics", "commands", "tables", "training", "scale")
+PARTS = ("builds", "metrics", "commands", "many_runs", "training", "scale")
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 BUSY = 2  # processes
 

@@ -132,6 +132,14 @@ def tool(package: str, *words: object, codes: Sequence[int] = (0,)) -> Cost:
     return command(sys.executable, "-c", f"from {package}.cli import main; main()", *words, codes=codes)
 
 
+def drawn(folder: Path, train: int, val: int, size: int) -> Path:
+    """Draw a COCO of so many images of so many pixels, build COCO-AD of it, and return where that is."""
+    root, data = folder / "coco", folder / "coco-ad"
+    tool("cocoad", "sample", root, "--train", train, "--val", val, "--size", size)
+    tool("cocoad", "build", "--coco-root", root, "--out", data)
+    return data
+
+
 def _family(process: int) -> list[int]:
     try:
         return [process, *map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]

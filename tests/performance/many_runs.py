@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import structs
-from table import Bench, Row, tool
+from table import Bench, Row, drawn, tool
 
 from benchmark.runs.record import read_record, write_record
 from cocoad.coco.partition import SPLITS
@@ -37,10 +37,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def _made(bench: Bench) -> Path:
-    root, data, real, runs = (bench.work / name for name in ("coco", "data", "real", "runs"))
-    train, val = IMAGES
-    tool("cocoad", "sample", root, "--train", train, "--val", val, "--size", 64)
-    tool("cocoad", "build", "--coco-root", root, "--out", data)
+    data, real, runs = drawn(bench.work, *IMAGES, 64), bench.work / "real", bench.work / "runs"
     run = ("--method", "mean-image", "--dataset", data, "--image-size", 64, "--split", "all", "--no-cache")
     tool("benchmark", "run", *run, "--out", real)
     for made in sorted(real.iterdir()):
