@@ -59,14 +59,15 @@ def fitted(maps: FloatArray, size: int) -> FloatArray:
     """Return the grids (B, n, n) that give maps (B, S, S) back best; n = S leaves them as they are.
 
     The grids are the maps' area means c, six times corrected by what the decoder misses:
-    c ← c + mean(m − enlarged(c)).
+    c ← c + mean(m − enlarged(c)). What falls below a map's minimum beside a steep peak is lifted to it: the decoder
+    cuts it off there anyhow, and the levels would have to reach down to it, past nearly all that a map holds.
     """
     if maps.shape[1] == size:
         return maps
     grids = _means(maps, size)
     for _ in range(ROUNDS):
         grids = grids + _means(maps - enlarged(grids, maps.shape[1]), size)
-    return grids
+    return np.maximum(grids, maps.min(axis=(1, 2), keepdims=True))
 
 
 def chosen_codec(grids: FloatArray, map_size: int) -> Codec:

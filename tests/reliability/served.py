@@ -91,6 +91,7 @@ class Server:
 def _serve() -> None:
     for name in LOADED:
         importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a fork that is no command yet says nothing
     print("ready", flush=True)
     for line in sys.stdin:
         number = os.fork()
@@ -129,6 +130,7 @@ def _become(asked: dict[str, Any]) -> None:
             from cocoad.cli import main
         else:
             from benchmark.cli import main
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
         code = 0
     except SystemExit as end:

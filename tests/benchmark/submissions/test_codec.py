@@ -36,6 +36,14 @@ def round_trip(maps: Maps, size: int) -> Maps:
     return decoded(levels, chosen, maps.min(axis=(1, 2)), maps.max(axis=(1, 2)), maps.shape[1])
 
 
+def correlation(maps: Maps, others: Maps) -> float:
+    return float(np.corrcoef(maps.reshape(-1), others.reshape(-1))[0, 1])
+
+
+def ranked(maps: Maps) -> Maps:
+    return maps.reshape(-1).argsort().argsort().astype(np.float32)
+
+
 @pytest.mark.parametrize(("small", "large"), [(64, 256), (64, 128), (64, 100), (32, 256)])
 def test_enlarging_is_bicubic_interpolation_as_others_define_it(small: int, large: int) -> None:
     grids = np.random.default_rng(0).normal(size=(2, small, small)).astype(np.float32)
@@ -68,7 +76,15 @@ def test_extremes_are_exact_and_everything_lies_between_them(
     back = round_trip(maps, 64)
     assert np.array_equal(back.min(axis=(1, 2)), maps.min(axis=(1, 2)))
     assert np.array_equal(back.max(axis=(1, 2)), maps.max(axis=(1, 2)))
-    assert np.corrcoef(back.reshape(-1), maps.reshape(-1))[0, 1] > 0.99
+    # A peak may be steeper than a grid of 64 can follow; the levels cost next to nothing beside that.
+    assert correlation(back, maps) > min(correlation(enlarged(fitted(maps, 64), 96), maps) - 0.005, 0.995)
+
+
+@pytest.mark.parametrize("seed", [74, 84, 1, 2, 3])
+def test_the_order_of_low_scores_outlasts_peaks_a_hundred_thousand_times_as_high(seed: int) -> None:
+    maps = smooth(3, 96, seed, 3)
+    assert maps.max() > 1e5 * np.median(maps)
+    assert correlation(ranked(round_trip(maps, 64)), ranked(maps)) > 0.85
 
 
 @pytest.mark.parametrize("value", [0.0, -3.5, 1e30])
