@@ -67,7 +67,8 @@ def fitted(maps: FloatArray, size: int) -> FloatArray:
     grids = _means(maps, size)
     for _ in range(ROUNDS):
         grids = grids + _means(maps - enlarged(grids, maps.shape[1]), size)
-    return np.maximum(grids, maps.min(axis=(1, 2), keepdims=True))
+    lifted: FloatArray = np.maximum(grids, maps.min(axis=(1, 2), keepdims=True))
+    return lifted
 
 
 def chosen_codec(grids: FloatArray, map_size: int) -> Codec:

@@ -21,7 +21,9 @@ from cocoad.dataset.manifest import (
     read_split,
 )
 from cocoad.dataset.masks import read_sample_mask, write_mask_png_gray
+from cocoad.export.together import appearing_together
 
+UNFINISHED = ".folder-export.unfinished"
 Place = Callable[[Path, Path], None]  # an image's file, and where it is to be
 Note = Callable[[str], object]
 
@@ -33,7 +35,8 @@ def export_folder(
     """Write every split as `split_K/coco/{train/good, test/good, test/held_out, ground_truth/held_out}`.
 
     Images become symbolic links into the COCO root, so that nothing is copied, and masks 8-bit PNGs, all named by
-    the image's id, which no other has. All splits' folders appear, each whole, or none does.
+    the image's id, which no other has. All splits' folders appear, each whole, or none does; what an export left
+    that was killed as they appeared the next one clears.
 
     Args:
         coco_root: where COCO's images are; None: as the build left it.
@@ -43,23 +46,24 @@ def export_folder(
     Raises:
         InputError: a split's folder is there already, images are missing, or a mask is not as it was built.
     """
-    places = {int(key): out / f"split_{key}" for key in read_dataset(dataset).splits}
-    for place in places.values():
-        if place.exists():
-            raise InputError(f"{place} is there already: give another --out, or delete it")
-    splits = {number: read_split(dataset, number) for number in places}
-    images = find_images(dataset, _images(splits.values()), coco_root)
-    _check_images(images, splits.values())
-    with contextlib.ExitStack() as stack:
-        place_image = _copy if copy else None
-        for number, place in places.items():
-            staging = stack.enter_context(staged_directory(place))
-            if place_image is None:
-                place_image = _link if _has_links(staging) else _copy
-                if place_image is _copy:
-                    note(f"{out} has no symbolic links: the images are copied")
-            _write(splits[number], dataset, images, staging / "coco", place_image)
-    return list(places.values())
+    splits = {int(key): read_split(dataset, int(key)) for key in read_dataset(dataset).splits}
+    with appearing_together(out, splits, lambda k: (_folder(k),), UNFINISHED):
+        images = find_images(dataset, _images(splits.values()), coco_root)
+        _check_images(images, splits.values())
+        with contextlib.ExitStack() as stack:
+            place_image = _copy if copy else None
+            for number, split in splits.items():
+                staging = stack.enter_context(staged_directory(out / _folder(number)))
+                if place_image is None:
+                    place_image = _link if _has_links(staging) else _copy
+                    if place_image is _copy:
+                        note(f"{out} has no symbolic links: the images are copied")
+                _write(split, dataset, images, staging / "coco", place_image)
+    return [out / _folder(number) for number in splits]
+
+
+def _folder(split: int) -> str:
+    return f"split_{split}"
 
 
 def _images(splits: Collection[SplitManifest]) -> list[str]:

@@ -62,6 +62,11 @@ CASES = {
         "made/split_0",  # which appears last
         refuses=True,
     ),
+    "export coco": Case(
+        ["cocoad", "export", "SRC/ad", "--layout", "coco", "--coco-root", "SRC/coco", "--out", "OUT/made"],
+        "made/instances_split_3.json",
+        refuses=True,
+    ),
     "cache": Case(
         ["bench", "cache", "SRC/ad", "--coco-root", "SRC/coco", "--split", "0", "--image-size", "32"],
         "cache/whole",

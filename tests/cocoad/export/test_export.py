@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,3 +187,27 @@ def test_an_official_export_that_was_killed_midway_is_known_and_cleared_by_the_n
     assert "split-missing" in verify(out, coco_root=built.root).by_code()
     assert [path.name for path in export_official(built.directory, out)] == whole
     assert not list(out.glob(".*"))
+
+
+@pytest.mark.parametrize("layout", ["folder", "coco", "official"])
+def test_an_export_that_was_killed_as_its_splits_appeared_is_repeated_to_the_same(
+    built: Any, tmp_path: Path, layout: str
+) -> None:
+    def exported(out: Path) -> list[str]:
+        paths = LAYOUTS[layout](built.directory, out, built.root, False, print)
+        return [path.name for path in paths]
+
+    whole = exported(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", out := tmp_path / "killed", symlinks=True)
+    first, *others = made = list(out.iterdir())
+    names = [*(path.name for path in made), "mine.txt", "../whole"]
+    (out / f".{layout}-export.unfinished").write_text(json.dumps(names))
+    shutil.rmtree(first) if first.is_dir() else first.unlink()
+    for path in others:
+        (path / "damaged" if path.is_dir() else path).write_bytes(b"")
+    (out / "mine.txt").touch()
+    assert exported(out) == whole
+    (out / "mine.txt").unlink()
+    comparison = filecmp.dircmp(tmp_path / "whole", out)
+    assert not comparison.left_only + comparison.right_only + comparison.diff_files
+    assert not [path for path in others if (path / "damaged").exists()]
