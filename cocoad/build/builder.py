@@ -15,6 +15,7 @@ import numpy as np
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import hash_all, is_file, sha256_bytes
+from cocoad.base.processes import processors
 from cocoad.base.staging import staged_directory
 from cocoad.build.draw import DrawnMasks, drawing
 from cocoad.build.manifests import Built, Inputs, Part, write_manifests
@@ -85,7 +86,7 @@ def build_dataset(
         train_images=train_images,
         val_images=val_images,
     )
-    work = _Build(source, partition, splits, options, jobs or _processors(), hash_images, advance)
+    work = _Build(source, partition, splits, options, jobs or processors(), hash_images, advance)
     if dry_run:
         built = work.count()
     else:
@@ -106,10 +107,6 @@ def build_dataset(
         notes=built.notes,
         warnings=warnings(report, options, images, built.partitions),
     )
-
-
-def _processors() -> int:
-    return min(4, len(os.sched_getaffinity(0)))  # with 4, reading train2017 is what takes longest
 
 
 class _Build:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocoad.base.errors import InputError
-from cocoad.build.pool import forked
+from cocoad.base.processes import forked
 from cocoad.coco.annotations import Annotations, Ids
 from cocoad.coco.faults import Faults, add_normalised
 from cocoad.coco.outlines import Polygons, Rasterizer, is_normalised, rasterize

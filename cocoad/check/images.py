@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from cocoad.base.errors import InputError
 from cocoad.base.files import sha256_file
 from cocoad.base.images import MissingImageError, open_image
+from cocoad.base.processes import each_of
 
 Key = TypeVar("Key", bound=Hashable)
 Advance = Callable[[], None]  # called once per image
 Problem = tuple[str, str]  # code, what there is to say
-_AT_ONCE = 64  # images that a thread takes: one by one, handing them over takes as long as looking
 _TAIL = 4096  # bytes at the end in which an end marker must stand
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # of JPEG's pixels no byte pair is this marker
 
@@ -71,17 +70,7 @@ def look_at_all(
     images: Sequence[tuple[Path, tuple[int, int] | None]], decode: bool, advance: Advance
 ) -> Iterator[Problem | None]:
     """Do `look` with many (path, size) at once, in order."""
-
-    def several(start: int) -> list[Problem | None]:
-        problems = []
-        for path, size in images[start : start + _AT_ONCE]:
-            problems.append(look(path, size, decode))
-            advance()
-        return problems
-
-    with ThreadPoolExecutor() as pool:
-        for problems in pool.map(several, range(0, len(images), _AT_ONCE)):
-            yield from problems
+    return each_of(images, lambda image: look(*image, decode), advance)
 
 
 def same_files(files: Iterable[tuple[Key, Path]]) -> list[list[Key]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +12,7 @@ import numpy as np
 from cocoad.base.errors import InputError
 from cocoad.base.files import hash_all, inside, is_file, sha256_file
 from cocoad.base.images import image_size
+from cocoad.base.processes import each_of
 from cocoad.check.images import look_at_all, same_files
 from cocoad.coco.partition import SPLITS, Category, partition
 from cocoad.dataset.images import Images
@@ -112,17 +112,18 @@ def check_images(view: DatasetView, images: Images, findings: Findings, advance:
     sizes = [(s.width, s.height) if s.width is not None and s.height is not None else None for s, _ in wanted]
     paths = [path for _, path in wanted]
     looked = look_at_all(list(zip(paths, sizes, strict=True)), False, advance)
-    files: list[tuple[str, Path]] = []
+    there: dict[str, Path] = {}
     whole: list[tuple[SampleView, Path]] = []
     for (sample, path), problem in zip(wanted, looked, strict=True):
-        files.append((sample.image, path))
+        if problem is None or problem[0] != "image-missing":
+            there[sample.image] = path
         if problem is None:
             whole.append((sample, path))
             continue
         code = "image-absent" if problem[0] == "image-missing" and allowed else problem[0]
         findings.add(code, "images", sample.id, problem[1])
     _check_hashes(whole, findings)
-    _check_same_files(view, same_files(dict(files).items()), findings)
+    _check_same_files(view, same_files(there.items()), findings)
 
 
 def _check_hashes(whole: Sequence[tuple[SampleView, Path]], findings: Findings) -> None:
@@ -153,17 +154,12 @@ def _check_same_files(view: DatasetView, groups: list[list[str]], findings: Find
 
 def check_masks(view: DatasetView, images: Images | None, findings: Findings, advance: Advance) -> None:
     """Every mask is there, bilevel, of its image's size, not empty unless it was built so, and as it was built."""
-    with ThreadPoolExecutor() as pool:
-        for split in view.splits:
-            masked = [sample for sample in split.test if sample.mask]
-
-            def check(sample: SampleView) -> tuple[str, str] | None:
-                advance()
-                return _mask_problem(view.directory, images, sample)
-
-            for sample, problem in zip(masked, pool.map(check, masked), strict=True):
-                if problem:
-                    findings.add(problem[0], split.where, sample.id, problem[1])
+    for split in view.splits:
+        masked = [sample for sample in split.test if sample.mask]
+        problems = each_of(masked, lambda sample: _mask_problem(view.directory, images, sample), advance)
+        for sample, problem in zip(masked, problems, strict=True):
+            if problem:
+                findings.add(problem[0], split.where, sample.id, problem[1])
 
 
 def _mask_problem(directory: Path, images: Images | None, sample: SampleView) -> tuple[str, str] | None:

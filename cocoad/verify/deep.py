@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from cocoad.base.errors import InputError
 from cocoad.base.files import inside
 from cocoad.base.images import image_size
+from cocoad.base.processes import each_of
 from cocoad.coco.annotations import Annotations, read_annotations
 from cocoad.coco.outlines import rasterize
 from cocoad.dataset.images import Images
@@ -51,6 +53,7 @@ def check_against_annotations(
             findings.add("partition-wrong", DATASET_FILE, detail=detail)
     if view.manifest is None:
         _compare_sizes(view, (train, val), images, findings)
+    _ = val.rows  # before there are processes, each of which would make its own
     for split in view.splits:
         held_out = view.held_out(split.split)
         wanted = {i for i in train.members() if not train.categories[i] & held_out}
@@ -59,9 +62,11 @@ def check_against_annotations(
         for truth, samples in ((train, split.train), (val, split.test)):
             foreign = [sample.id for sample in samples if truth.denies(sample)]
             findings.add_all("deep-image", split.where, foreign)
-        for sample in split.test:
-            if sample.id in val.categories:
-                _compare_sample(view, split, sample, val, held_out, findings)
+        known = [sample for sample in split.test if sample.id in val.categories]
+        problems = each_of(known, functools.partial(_problems, view.directory, val, held_out))
+        for sample, found in zip(known, problems, strict=True):
+            for code, detail in found:
+                findings.add(code, split.where, sample.id, detail)
         advance()
 
 
@@ -91,20 +96,26 @@ class _Truth:
 
     def __init__(self, annotations: Annotations, folder: str, options: BuildOptions) -> None:
         self.annotations, self.options = annotations, options
-        names = zip(annotations.image_ids.tolist(), annotations.file_names.tolist(), strict=True)
+        idents: list[int] = annotations.image_ids.tolist()
+        names = zip(idents, annotations.file_names.tolist(), strict=True)
         self.images = {ident: f"{folder}/{name}" for ident, name in names}
-        self.sizes = {
-            int(i): (int(h), int(w))
-            for i, h, w in zip(annotations.image_ids, annotations.heights, annotations.widths, strict=True)
-        }
-        self.categories: dict[int, set[int]] = {ident: set() for ident in self.sizes}
-        self.rows: dict[int, list[int]] = {ident: [] for ident in self.sizes}
+        sides = zip(annotations.heights.tolist(), annotations.widths.tolist(), strict=True)
+        self.sizes: dict[int, tuple[int, int]] = dict(zip(idents, sides, strict=True))
         self.category_of: list[int] = annotations.annotation_category_ids.tolist()  # by annotation
-        image_of: list[int] = annotations.annotation_image_ids.tolist()
+        self.image_of: list[int] = annotations.annotation_image_ids.tolist()
         counted = ~annotations.annotation_is_crowd | (options.crowd == "include")
-        for row in np.flatnonzero(counted).tolist():
-            self.categories[image_of[row]].add(self.category_of[row])
-            self.rows[image_of[row]].append(row)
+        self.counted: list[int] = np.flatnonzero(counted).tolist()
+        self.categories: dict[int, set[int]] = {ident: set() for ident in self.sizes}
+        for row in self.counted:
+            self.categories[self.image_of[row]].add(self.category_of[row])
+
+    @functools.cached_property
+    def rows(self) -> dict[int, list[int]]:
+        """The annotations of each image."""
+        found: dict[int, list[int]] = {ident: [] for ident in self.sizes}
+        for row in self.counted:
+            found[self.image_of[row]].append(row)
+        return found
 
     def denies(self, sample: SampleView) -> bool:
         """Say whether the annotations give another file, or another size, for a sample's id."""
@@ -134,43 +145,39 @@ def _compare_members(
     findings.add_all("deep-sample-extra", f"{split.where} {part}", sorted(listed - wanted))
 
 
-def _compare_sample(
-    view: DatasetView,
-    split: SplitView,
-    sample: SampleView,
-    val: _Truth,
-    held_out: set[int],
-    findings: Findings,
-) -> None:
+def _problems(directory: Path, val: _Truth, held_out: set[int], sample: SampleView) -> list[tuple[str, str]]:
+    """Return the code and the detail of each thing in which a test sample differs from the annotations."""
     present = val.categories[sample.id] & held_out
     if sample.label != bool(present):
-        findings.add(
-            "deep-label", split.where, sample.id, f"it says {sample.label}, held out are {sorted(present)}"
-        )
-        return
+        return [("deep-label", f"it says {sample.label}, held out are {sorted(present)}")]
+    found = []
     if sample.categories is not None and set(sample.categories) != present:
-        findings.add(
-            "deep-categories", split.where, sample.id, f"it says {sample.categories}, not {sorted(present)}"
-        )
-    if sample.mask is None:
-        return
+        found.append(("deep-categories", f"it says {sample.categories}, not {sorted(present)}"))
+    if sample.mask is not None and (problem := _mask_problem(directory, val, held_out, sample, sample.mask)):
+        found.append(problem)
+    return found
+
+
+def _mask_problem(
+    directory: Path, val: _Truth, held_out: set[int], sample: SampleView, mask: str
+) -> tuple[str, str] | None:
     try:
         truth = val.mask(sample.id, held_out) > 0
     except InputError as error:
-        findings.add("deep-undrawable", split.where, sample.id, str(error))
-        return
+        return "deep-undrawable", str(error)
     if sample.mask_sha256 == mask_digest(truth):
-        return  # check_masks holds the file to it
+        return None  # check_masks holds the file to it
     height, width = val.sizes[sample.id]
     try:
-        stored = read_mask_png(inside(view.directory, sample.mask), (width, height))
+        stored = read_mask_png(inside(directory, mask), (width, height))
     except InputError:
-        return  # check_masks has said so
+        return None  # check_masks has said so
     if stored.shape != truth.shape:
-        findings.add("deep-mask", split.where, sample.id, f"its size is {stored.shape}, not {truth.shape}")
-    elif differing := int((stored != truth).sum()):
+        return "deep-mask", f"its size is {stored.shape}, not {truth.shape}"
+    if differing := int((stored != truth).sum()):
         code = "deep-mask-border" if _only_the_border(stored, truth) else "deep-mask"
-        findings.add(code, split.where, sample.id, f"{differing} pixels differ")
+        return code, f"{differing} pixels differ"
+    return None
 
 
 def _only_the_border(stored: NDArray[np.bool_], truth: NDArray[np.bool_]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,9 +18,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import cocoad.build.draw
-from cocoad.base.errors import InputError, ResourceError
+from cocoad.base.errors import InputError
 from cocoad.build.builder import build_dataset
-from cocoad.build.pool import forked
 from cocoad.cli import cocoad as cli
 from cocoad.coco.partition import Counts
 from cocoad.dataset.manifest import BuildOptions, read_dataset, read_split
@@ -345,46 +343,6 @@ def test_a_full_disk_is_reported_by_its_errno(
             build_dataset(tiny_coco.root, tmp_path / "out", jobs=2)
         assert caught.value.errno == errno.ENOSPC
         assert sorted(path.name for path in tmp_path.iterdir()) == ["coco"]
-
-
-def test_a_helper_that_dies_is_reported_not_waited_for() -> None:
-    def work(number: int) -> int:
-        if number == 50:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return number
-
-    def all_results() -> list[int]:
-        with forked(work, 100, 2) as results:
-            return list(results)
-
-    with pytest.raises(ResourceError, match="was killed or failed"):
-        all_results()
-
-
-ORPHANS = """
-import os, sys, time
-from cocoad.build.pool import forked
-def work(number):
-    if number > 3:  # after the first chunk
-        time.sleep(60)
-    return os.getpid()
-with forked(work, 100, 2) as results:
-    print(next(results), flush=True)
-    time.sleep(60)
-"""
-
-
-def test_helpers_die_with_their_parent() -> None:
-    command = [sys.executable, "-c", ORPHANS]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        helper = Path("/proc") / process.stdout.readline().strip()
-        assert helper.exists()
-        process.kill()
-    deadline = time.monotonic() + 30
-    while helper.exists() and "Z" not in (helper / "stat").read_text().split()[2]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_the_coco_root_is_given_remembered_or_set_in_the_environment(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import struct
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,14 @@ from cocoad.coco.outlines import (
     rasterize,
 )
 from cocoad.coco.partition import partition
-from cocoad.dataset.masks import encode_mask_png, mask_digest, read_mask_gray, read_mask_png, write_mask_png
+from cocoad.dataset.masks import (
+    decode_mask_png,
+    encode_mask_png,
+    mask_digest,
+    read_mask_gray,
+    read_mask_png,
+    write_mask_png,
+)
 
 HEIGHT, WIDTH = 37, 53
 
@@ -211,6 +221,42 @@ def test_a_written_mask_is_read_by_opencv_pixel_for_pixel(height: int, width: in
     )
 
 
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32))
+@settings(max_examples=50)
+def test_what_is_written_is_decoded_as_pillow_does(height: int, width: int, seed: int) -> None:
+    mask = np.random.default_rng(seed).random((height, width)) < 0.5
+    data = encode_mask_png(mask)
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(decode_mask_png(data, height * width), np.array(image.convert("L")))
+    assert decode_mask_png(data, height * width - 1) is None
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_a_mask_that_was_damaged_anywhere_is_decoded_by_nobody(data: st.DataObject) -> None:
+    whole = encode_mask_png(np.eye(30, 21) > 0)
+    place = data.draw(st.integers(0, len(whole) - 1))
+    flipped = whole[place] ^ data.draw(st.integers(1, 255))
+    assert decode_mask_png(whole[:place] + bytes([flipped]) + whole[place + 1 :], 10**6) is None
+    assert decode_mask_png(whole[:place], 10**6) is None
+    assert decode_mask_png(whole + whole[:place], 10**6) is None or place == 0
+
+
+@pytest.mark.parametrize("rows", [b"\0\xff" * 5, b"\0\xff" * 3, b"\0\xff\0\xff\1\xff\0\xff", b"\0" * 10**6])
+def test_rows_that_are_filtered_too_few_or_too_many_are_left_to_others(rows: bytes) -> None:
+    whole = encode_mask_png(np.ones((4, 8)) > 0)
+    pixels = zlib.compress(rows)
+    chunk = b"IDAT" + pixels
+    other = (
+        whole[:33]
+        + struct.pack(">I", len(pixels))
+        + chunk
+        + struct.pack(">I", zlib.crc32(chunk))
+        + whole[-12:]
+    )
+    assert decode_mask_png(other, 32) is None
+
+
 def test_a_mask_file_is_one_bit_gray_and_reads_as_0_and_255(tmp_path: Path) -> None:
     mask = np.eye(9, 13, dtype=np.uint8)
     write_mask_png(tmp_path / "m.png", mask)
@@ -229,9 +275,6 @@ def test_an_8_bit_mask_is_read_too(tmp_path: Path) -> None:
 
 
 def test_a_decompression_bomb_is_refused_before_its_pixels_are_made(tmp_path: Path) -> None:
-    import struct
-    import zlib
-
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
