@@ -8,6 +8,7 @@ as fast.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -91,6 +92,7 @@ def forked(work: Callable[[int], T], tasks: int, processes: int) -> Iterator[Ite
 
 
 def _begin() -> None:
+    gc.freeze()  # else a collection would touch, and so copy, all that the parent has read
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for both
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+SHARED_S = 0.25  # between two looks at the memory of a process and its children, which take milliseconds
 HEADINGS = ("what", "ours", "the alternative's", "ratio", "wanted", "")
 
 
@@ -112,14 +113,18 @@ def here(work: Callable[[], object]) -> Cost:
 
 
 def command(*words: object, codes: Sequence[int] = (0,)) -> Cost:
-    """Run a command; its peak is of what it and its children had resident, shared pages counted in each."""
-    started, peak = time.perf_counter(), 0
+    """Run a command; its peak is of what it and its children had resident, pages that they share counted once."""
+    started = looked = time.perf_counter()
+    peak = 0
     process = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
-        peak = max(peak, sum(map(_resident, _family(process.pid))))
+        peak = max(peak, _memory(process.pid, "status", "VmHWM:"))
+        if time.perf_counter() > looked + SHARED_S:
+            looked = time.perf_counter()
+            peak = max(peak, sum(_memory(each, "smaps_rollup", "Pss:") for each in _family(process.pid)))
         time.sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in codes:
@@ -147,11 +152,13 @@ def _family(process: int) -> list[int]:
         return []
 
 
-def _resident(process: int) -> int:
+def _memory(process: int, file: str, name: str) -> int:
+    """Return the bytes that a file of ``/proc`` gives under a name."""
     try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
+    except OSError:  # it has just ended
         return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def machine() -> str:
