@@ -212,20 +212,23 @@ def look_for_images(
     Raises:
         InputError: some are missing, and that is not allowed.
     """
-    used, missing, found = 0, [], {}
+    used, missing, found = 0, 0, {}
+    first: Path | None = None
     for part, name in ((train, "train"), (val, "val")):
         names = part.annotations.file_names[_used_rows(part)].tolist()
         folder = found[part.folder] = source.folder(name, part.folder, names)
         present = set(_listing(folder))
         used += len(names)
-        missing += [folder / n for n in names if n not in present and not _is_nested_file(folder, n)]
+        absent = [n for n in names if n not in present and not _is_nested_file(folder, n)]
+        missing += len(absent)
+        first = first or (folder / absent[0] if absent else None)
     if not missing:
         return found, []
-    what = f"{len(missing)} of {used} images are missing"
+    what = f"{missing} of {used} images are missing"
     if allow_missing:
         return found, [what]
     raise InputError(
-        f"{what}, first {missing[0]} ({what_lies_in(source.root)}): give --train-images, --val-images, "
+        f"{what}, first {first} ({what_lies_in(source.root)}): give --train-images, --val-images, "
         f"{GET_COCO}, or pass --allow-missing-images"
     )
 
