@@ -121,6 +121,7 @@ class RunConfig:
     evaluate_every: NotNegative = 0  # epochs between looks at the test set during training; 0: none
     log: tuple[TrackerName, ...] = ()  # experiment trackers that are told
     workers: NotNegative | None = None  # loader processes; None: by the number of cores
+    threads: AtLeastOne | None = None  # of the processor; None: OMP_NUM_THREADS, or as measured
     cache: Path | None = None  # the folder of pixel caches; None: the user's cache folder
     use_cache: bool = True
     checkpoint_every_s: Duration = 300.0  # seconds between checkpoints; the end of training has one too
@@ -139,12 +140,14 @@ class RunConfig:
 # What of the rest decides the scores alone: a training goes on, whatever they are.
 WITHOUT_EFFECT_ON_TRAINING = ("score_size", "save_maps", "layout", "split", "classes", "preset")
 _PLAIN = (bool, int, float, str, type(None))
-# What may differ between two runs that must come out equal: where things lie, and how fast they are fetched.
+# What may differ between two runs that must come out equal: where things lie, and how fast they are fetched
+# (with other threads equal but for the last bits).
 WITHOUT_EFFECT = (
     "name",
     "dataset",
     "coco_root",
     "workers",
+    "threads",
     "cache",
     "use_cache",
     "checkpoint_every_s",

@@ -41,6 +41,7 @@ from benchmark.training.log import EpochRow
 from benchmark.training.processes import barrier, launched, set_determinism
 from benchmark.training.recording import about, weights_name
 from benchmark.training.reporter import Reporter
+from benchmark.training.threads import taking_threads, with_threads
 from benchmark.training.trackers import Trackers, check_installed
 from benchmark.training.weights import load_checkpoint, save_weights
 from cocoad.base.errors import ResourceError
@@ -82,15 +83,16 @@ def run(config: RunConfig, out: Path, *, force: bool = False, progress: Progress
     notes = _looked_at(config, dataset) if fabric.global_rank == 0 else []
     barrier()  # until all have looked: the first one changes the directory now
     first = fabric.global_rank == 0
+    cuts = _cuts(config, dataset)
+    images = len(cuts.train.parts)
     with held(directory) if first else contextlib.nullcontext():
+        config, threads = with_threads(config, trained.method, images, directory, force, fabric)
         done, said = prepare(directory, config, force) if first else (0, [])
         barrier()
-        cuts = _cuts(config, dataset)
-        epochs = facts.passes(config.recipe, len(cuts.train.parts))
-        reporter = Reporter(directory, done, epochs, progress, speaks=first)
-        reporter.say(*header(config, dataset, len(cuts.train.parts), trained.said, fabric, directory), *said)
-        reporter.say(*(f"note: {note}" for note in notes))
-        with reporter.telling_failures(), naming(directory):
+        reporter = Reporter(directory, done, facts.passes(config.recipe, images), progress, speaks=first)
+        with taking_threads(config.threads), reporter.telling_failures(), naming(directory):
+            reporter.say(*header(config, dataset, images, trained.said, fabric, directory), *threads, *said)
+            reporter.say(*(f"note: {note}" for note in notes))
             _Run(config, dataset, cuts, trained, directory, fabric, reporter).whole()
         barrier()
     return directory

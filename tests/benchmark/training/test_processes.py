@@ -25,6 +25,8 @@ ARGUMENTS += [
     "--learning-rate",
     "0.01",
 ]
+# What rounding may do to a metric of pixels: two of them, next to each other in rank, change places.
+A_PIXEL = 1 / (3 * 24**2)  # of the anomalous ones
 ARGUMENTS += ["--batch-size", "4", "--epochs", "2", "--workers", "0", "--save-maps"]
 
 
@@ -50,7 +52,9 @@ def test_two_processes_train_and_score_as_one_does(method: str, tiles: Path, tmp
     for name, tensor in first.items():  # plain SGD: equal weights after each step are equal gradients
         torch.testing.assert_close(second[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
     for protocol, metrics in read_record(one).metrics.items():
-        assert read_record(two).metrics[protocol] == pytest.approx(metrics, abs=1e-6)
+        for metric, value in read_record(two).metrics[protocol].items():
+            bound = 1e-6 if metric.startswith("image") else A_PIXEL
+            assert value == pytest.approx(metrics[metric], abs=bound), metric
     firsts, seconds = read_scores(one), read_scores(two)
     assert [row.id for row in firsts] == [row.id for row in seconds]
     assert [row.score for row in firsts] == pytest.approx([row.score for row in seconds], rel=1e-5)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 from benchmark.config import RunConfig
 from benchmark.methods.registry import facts_of, method_class
+from benchmark.runs import identity
 from benchmark.runs.evaluations import read_evaluations
 from benchmark.runs.record import Record, read_record, read_status
 from benchmark.training import tensorfile
@@ -62,7 +63,7 @@ def cut_at(step: int, method: type, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_in_half_precision_goes_on_to_the_same_bits(
     config: Make, tiny: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setattr(identity, "has_native_bf16", lambda: True)
     half = config(checkpoint_every_s=0, recipe=replace(config().recipe, precision="bf16-mixed"))
     whole = run(half, tmp_path / "whole")
     with monkeypatch.context() as patch:
