@@ -113,7 +113,7 @@ def read_mask_file(path: Path, size: tuple[int, int] | None = None) -> MaskFile:
     """
     pixels = MAX_IMAGE_PIXELS if size is None else min(MAX_IMAGE_PIXELS, size[0] * size[1])
     longest = PNG_OVERHEAD + PNG_PIXEL_BYTES * pixels
-    if (own := _read_own(path, longest)) is not None:
+    if (own := read_written_mask(path, longest)) is not None:
         return MaskFile("1", own)
     with open_image(path, ("PNG",), longest) as image:
         if image.width * image.height > MAX_IMAGE_PIXELS:
@@ -121,8 +121,11 @@ def read_mask_file(path: Path, size: tuple[int, int] | None = None) -> MaskFile:
         return MaskFile(image.mode, np.array(image.convert("L")))
 
 
-def _read_own(path: Path, longest: int) -> Mask | None:
-    """Read a mask that `write_mask_png` wrote; None: it is no such file, or too large not to be looked at twice."""
+def read_written_mask(path: Path, longest: int = LARGE) -> Mask | None:
+    """Read a mask that `write_mask_png` wrote, uint8 (H, W), 0 and 255.
+
+    None: it is no such file, or longer than so many bytes, or has more than `LARGE` pixels.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > longest:
