@@ -56,25 +56,19 @@ def with_threads(
         return dataclasses.replace(config, threads=kept if isinstance(kept, int) and kept > 0 else None), []
     if steps < WORTH or torch.get_num_threads() == 1:
         return config, []
-    seconds = _measured(config, method, steps, fabric)
+    seconds = measured(config, method, steps, fabric)
+    number, most = faster(seconds), max(seconds)
+    took = f"{seconds[1]:.2g} s on one thread and {seconds[most]:.2g} s on {most}"
+    return dataclasses.replace(config, threads=number), [f"threads: {number}, as a step took {took}"]
+
+
+def faster(seconds: Mapping[int, float]) -> int:
+    """Return the number of threads to take by what :func:`measured` found: one where it is clearly faster, else all."""
     most = max(seconds)
-    number = 1 if seconds[1] < CLEARLY * seconds[most] else most
-    told_s = f"{seconds[1]:.2g} s on one thread and {seconds[most]:.2g} s on {most}"
-    return dataclasses.replace(config, threads=number), [f"threads: {number}, as a step took {told_s}"]
+    return 1 if seconds[1] < CLEARLY * seconds[most] else most
 
 
-@contextlib.contextmanager
-def taking_threads(number: int | None) -> Iterator[None]:
-    """Have torch take so many threads in the block; None: as many as it takes anyhow."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(number or before)
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _measured(config: RunConfig, method: Method, steps: int, fabric: Fabric) -> dict[int, float]:
+def measured(config: RunConfig, method: Method, steps: int, fabric: Fabric) -> dict[int, float]:
     """Return the seconds of a small training step, on a copy, by the number of threads: all, and one."""
     probe: Any = copy.deepcopy(method).train()
     probe.on_step(0, steps)
@@ -89,3 +83,14 @@ def _measured(config: RunConfig, method: Method, steps: int, fabric: Fabric) -> 
                 probe.rehearse(images)
                 seconds[number] = time.perf_counter() - started
     return seconds
+
+
+@contextlib.contextmanager
+def taking_threads(number: int | None) -> Iterator[None]:
+    """Have torch take so many threads in the block; None: as many as it takes anyhow."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(number or before)
+        yield
+    finally:
+        torch.set_num_threads(before)

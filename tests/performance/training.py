@@ -9,13 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from literal_invad import literal_loss
 from table import Bench, Cost, Row, here
 from torch import Tensor
 
+from benchmark.config import Recipe, RunConfig
 from benchmark.layers.backbone import Backbone
 from benchmark.methods.base import Method
 from benchmark.methods.invad.method import InvAD, InvADLite
@@ -23,6 +26,7 @@ from benchmark.methods.padim import PaDiM
 from benchmark.methods.patchcore import PatchCore
 from benchmark.metrics import Evaluator
 from benchmark.runs.environment import has_native_bf16
+from benchmark.training.threads import faster, measured, taking_threads
 
 SIDE, BATCH = 128, 16  # pixels, images
 TRAINED, SCORED = 1000, 200  # images at share 1
@@ -92,24 +96,29 @@ def _steps(
 
 
 def _beside_busy_processes(bench: Bench) -> Row:
-    """A few steps of InvAD-lite in processor time, with the threads that a run takes here and now."""
+    """A few steps of InvAD-lite in processor time, with the threads that a run takes there and then."""
     step, _ = _steps(InvADLite, "resnet34", 64, 8, torch.device("cpu"))
+    config = RunConfig("invad-lite", Path(), image_size=64, recipe=Recipe(batch_size=8))
+    method, fabric = InvADLite(64, "resnet34"), Fabric(accelerator="cpu")
+    taken = []
 
-    def several() -> None:
-        for _ in range(STEPS):
-            step()
+    def several() -> Cost:
+        taken.append(faster(measured(config, method, STEPS, fabric)))
+        with taking_threads(taken[-1]):
+            return here(lambda: [step() for _ in range(STEPS)])
 
     def beside() -> Cost:
         busy = [subprocess.Popen([sys.executable, "-c", SPINNING]) for _ in range(2)]
         try:
-            return here(several)
+            return several()
         finally:
             for process in busy:
                 process.kill()
                 process.wait()
 
-    alone, crowded = bench.turns(lambda: here(several), beside)
-    what = f"training beside two busy processes, {torch.get_num_threads()} threads, processor time"
+    alone, crowded = bench.turns(several, beside)
+    took = ", ".join(map(str, taken))
+    what = f"training beside two busy processes, processor time (threads taken, alone and beside in turn: {took})"
     told = f"{crowded.processor:.3g} s", f"{alone.processor:.3g} s (alone)"
     return Row(what, *told, crowded.processor / alone.processor, 1.3)
 

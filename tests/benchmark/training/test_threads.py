@@ -39,7 +39,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch, *, one: float) -> list[int]:
         calls.append(steps)
         return {2: 1.0, 1: one}
 
-    monkeypatch.setattr(threads, "_measured", measured)
+    monkeypatch.setattr(threads, "measured", measured)
     return calls
 
 
@@ -117,7 +117,7 @@ def test_measuring_leaves_the_method_and_chance_as_they_were(config: Make, name:
     before = {key: value.clone() for key, value in method.state_dict().items()}
     state, training = torch.get_rng_state(), method.training
     fabric = Fabric(accelerator="cpu", precision="bf16-mixed")
-    seconds = threads._measured(settings, method, STEPS, fabric)
+    seconds = threads.measured(settings, method, STEPS, fabric)
     assert sorted(seconds) == [1, 2]
     assert all(value > 0 for value in seconds.values())
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
