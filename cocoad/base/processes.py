@@ -12,6 +12,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -92,6 +93,7 @@ def forked(work: Callable[[int], T], tasks: int, processes: int) -> Iterator[Ite
 
 
 def _begin() -> None:
+    sys.stdout = sys.stderr = None  # a thread that draws bars may have held their locks
     gc.freeze()  # else a collection would touch, and so copy, all that the parent has read
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for both
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
