@@ -28,16 +28,16 @@ def main() -> int:
     """Measure, print the table, and write it into a page if asked."""
     options = _options()
     about = (
-        f"{machine()}{f', {BUSY} busy processes beside it' if options.busy else ''}; "
+        f"{machine()}{f', {options.busy} busy processes beside it' if options.busy else ''}; "
         f"{'seconds on the clock' if options.by == 'clock' else 'seconds of processor time'}, "
         f"cheapest of {options.rounds}, {options.share:g} of COCO's number of images"
     )
     print(about, flush=True)
     rows: list[Row] = []
-    with _busy(BUSY if options.busy else 0):
+    with _busy(options.busy):
         for part in options.only.split(","):
             with tempfile.TemporaryDirectory(dir=options.dir) as work:
-                bench = Bench(Path(work), options.share, options.rounds, options.by)
+                bench = Bench(Path(work), options.share, options.rounds, options.by, bool(options.busy))
                 for row in importlib.import_module(part).measure(bench):
                     print(" | ".join(row.cells()), flush=True)
                     rows.append(row)
@@ -55,7 +55,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--share", type=float, default=1.0, help="of COCO's number of images")
     parser.add_argument("--rounds", type=int, default=3, help="turns of both sides; the cheapest counts")
-    parser.add_argument("--busy", action="store_true", help=f"beside {BUSY} busy processes")
+    parser.add_argument(
+        "--busy", type=int, nargs="?", const=BUSY, default=0, help=f"beside so many busy processes [{BUSY}]"
+    )
     parser.add_argument("--by", choices=("clock", "processor"), default="clock", help="what ratios are of")
     parser.add_argument("--dir", type=Path, help="where to work: a real disk, or /dev/shm")
     parser.add_argument("--page", type=Path, help="a page whose table is to be replaced")

@@ -10,7 +10,7 @@ from table import Bench, Cost, Row, tool
 TRAIN, VAL = 118_287, 5_000  # images of COCO 2017
 SHARES = 0.01, 0.1, 1.0  # of them
 SIDE = 64  # pixels
-METHODS = "mean-image", "feature-distance", "padim"
+METHODS = "mean-image", "padim", "patchcore"
 SLOWER, LARGER = 1.2, 1.2  # by image at the largest size, and in memory, beside the size before it
 WHOLE_FILES = ("`cocoad build`", "`cocoad verify --deep`")  # stages that hold the annotations in memory
 

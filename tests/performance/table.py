@@ -70,12 +70,14 @@ class Bench:
         share: of COCO's number of images.
         rounds: how often both sides take turns; the cheapest turn of each counts.
         by: what ratios are of: ``clock``, or ``processor`` on a machine that does other things too.
+        busy: beside busy processes.
     """
 
     work: Path
     share: float = 1.0
     rounds: int = 3
     by: str = "clock"
+    busy: bool = False
 
     def seconds(self, cost: Cost) -> float:
         """Return what counts of a cost."""
