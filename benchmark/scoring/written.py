@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.metrics import Evaluation
-from benchmark.runs.files import file_hashes
+from benchmark.runs.files import clear_leftovers, file_hashes
 from benchmark.runs.outputs import write_curves, write_previews, write_scores
 from benchmark.runs.record import (
     CALIBRATION_FILE,
@@ -47,6 +47,7 @@ def write_scored_run(
 
     ``held_out`` are normal images that were not trained on, from whose scores thresholds come.
     """
+    clear_leftovers(directory)
     (directory / RESULT_FILE).unlink(missing_ok=True)  # an old record must not stand beside new scores
     write_scores(directory, scored.scores)
     if held_out is None:

@@ -14,7 +14,7 @@ from benchmark.testing import Subject, images, learn, maps_of
 from cocoad.base.errors import InputError
 
 STEPS = {  # in which a method learns a few images
-    "rd": 25,
+    "rd": 60,
     "uniad": 25,
     "vitad": 25,
     "dinomaly": 25,
