@@ -1,4 +1,5 @@
-"""How many of the processor's threads a training takes: as told, else as measured steps say.
+"""How many of the processor's threads a training takes: as told, else all, unless measured steps beside other work
+say otherwise.
 
 Threads wait for one another: beside other work a training with two takes up to five times as long as one with a single
 one, alone half as long (docs/performance.md). Sums come out in another order with another number, and so in other last
@@ -25,8 +26,9 @@ from benchmark.runs.files import checkpoints
 from benchmark.runs.record import CONFIG_FILE
 
 SAID_BY = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+IDLE = 0.5  # processes at work, of the last minute's mean: below, all threads are the faster choice
 WORTH = 200  # steps of a training: for fewer, measuring takes longer than it can save
-IMAGES = 8  # of a measured step, at most
+IMAGES = 4  # of a measured step, at most
 CLEARLY = 0.8  # of the time with all threads is what a single one must take: others' work makes more of a difference
 
 
@@ -54,7 +56,7 @@ def with_threads(
         earlier = read_yaml(directory / CONFIG_FILE)
         kept = earlier.get("threads") if isinstance(earlier, Mapping) else None
         return dataclasses.replace(config, threads=kept if isinstance(kept, int) and kept > 0 else None), []
-    if steps < WORTH or torch.get_num_threads() == 1:
+    if steps < WORTH or torch.get_num_threads() == 1 or os.getloadavg()[0] < IDLE:
         return config, []
     seconds = measured(config, method, steps, fabric)
     number, most = faster(seconds), max(seconds)
@@ -76,12 +78,13 @@ def measured(config: RunConfig, method: Method, steps: int, fabric: Fabric) -> d
     seconds = {}
     with torch.random.fork_rng():
         images = torch.rand(count, 3, config.image_size, config.image_size)
-        for number in (torch.get_num_threads(), 1):
-            with taking_threads(number), fabric.autocast():
-                probe.rehearse(images)  # the first one also makes what later ones have
-                started = time.perf_counter()
-                probe.rehearse(images)
-                seconds[number] = time.perf_counter() - started
+        with fabric.autocast():
+            probe.rehearse(images)  # the first one also makes what later ones have
+            for number in (torch.get_num_threads(), 1):
+                with taking_threads(number):
+                    started = time.perf_counter()
+                    probe.rehearse(images)
+                    seconds[number] = time.perf_counter() - started
     return seconds
 
 

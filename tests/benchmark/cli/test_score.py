@@ -48,6 +48,14 @@ def call(maps: Path, tmp_path: Path, *words: str) -> Any:
     return CliRunner().invoke(bench, ["score", *fixed, *words])
 
 
+def test_what_a_killed_scoring_left_goes(maps: Path, tmp_path: Path) -> None:
+    left = tmp_path / "runs" / "mine_coco-ad_split-0" / ".scores.0123456789abcdef.partial.csv"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert call(maps, tmp_path).exit_code == 0
+    assert not left.exists()
+
+
 def test_it_writes_a_run_named_after_the_folder_and_says_what_next(maps: Path, tmp_path: Path) -> None:
     result = call(maps, tmp_path)
     assert result.exit_code == 0, result.output

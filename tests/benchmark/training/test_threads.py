@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in threads.SAID_BY:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(threads, "WORTH", 1)
+    monkeypatch.setattr(os, "getloadavg", lambda: (threads.IDLE, 0.0, 0.0))
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
@@ -70,6 +72,9 @@ def test_what_is_told_is_taken_unmeasured(
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(threads, "WORTH", 7)
     assert _threads(runner.run(config(), tmp_path / "short")) == 2
+    monkeypatch.setattr(threads, "WORTH", 6)
+    monkeypatch.setattr(os, "getloadavg", lambda: (threads.IDLE - 0.1, 9.0, 9.0))
+    assert _threads(runner.run(config(), tmp_path / "idle")) == 2
     assert not calls
 
 
