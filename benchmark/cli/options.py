@@ -108,7 +108,7 @@ ENGINE = (
     COMPILE,
     WORKERS,
     click.option("--threads", type=click.IntRange(1, 4096), help="Of the processor.  [default: $OMP_NUM_THREADS, else "
-                 "measured for a training]"),
+                 "all, unless a training measures better beside other work]"),
     CACHE,
     click.option("--no-cache", "use_cache", flag_value=False, type=bool, default=None,
                  help="Decode images each time."),

@@ -87,7 +87,9 @@ def forked(work: Callable[[int], T], tasks: int, processes: int) -> Iterator[Ite
     try:
         yield results
     except BrokenProcessPool:
-        raise ResourceError("a helper process was killed or failed: out of memory?") from None
+        raise ResourceError(
+            "a helper process was killed or failed: out of memory? cocoad build takes --jobs 1"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
